@@ -1,0 +1,107 @@
+"""The folder of one run: its files, and appending to and reading from them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from engine.schema.run import Event, Request, SampleRecord
+
+_EVENTS = msgspec.json.Decoder(Event)
+
+
+def new_run_id(now: float | None = None) -> str:
+    """An id that sorts by time and is unique: ``20261122-104122-a3f9``."""
+    moment = time.localtime(now if now is not None else time.time())
+    return f"{time.strftime('%Y%m%d-%H%M%S', moment)}-{secrets.token_hex(2)}"
+
+
+class RunFolder:
+    """Paths of one run's files. Creates nothing until something is written.
+
+    Args:
+        path: ``<state>/runs/<run id>``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.request_file = path / "request.json"
+        self.events_file = path / "events.jsonl"
+        self.samples_file = path / "samples.jsonl"
+        self.lock_file = path / "runner.lock"
+        self.cancel_file = path / "cancel"
+        self.output_file = path / "runner.log"
+        self.logs = path / "logs"
+        self.scratch = path / "scratch"
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return self.path.name
+
+    def create(self, request: Request) -> None:
+        """Make the folder and write the request, whole or not at all.
+
+        Raises:
+            OSError: The state folder cannot be written.
+        """
+        self.path.mkdir(parents=True, mode=0o700)
+        self.logs.mkdir()
+        temporary = self.request_file.with_suffix(".tmp")
+        temporary.write_bytes(msgspec.json.encode(request))
+        temporary.rename(self.request_file)
+
+    def read_request(self) -> Request:
+        """The request as written.
+
+        Raises:
+            OSError: There is none.
+            msgspec.DecodeError: It is not a request of a form this version knows.
+        """
+        return msgspec.json.decode(self.request_file.read_bytes(), type=Request)
+
+    def append_samples(self, record: SampleRecord) -> None:
+        """Append one record to ``samples.jsonl``."""
+        _append(self.samples_file, msgspec.json.encode(record) + b"\n")
+
+    def append_event(self, event: Event) -> None:
+        """Append one event to ``events.jsonl``."""
+        _append(self.events_file, msgspec.json.encode(event) + b"\n")
+
+
+def _append(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while data:
+            data = data[os.write(descriptor, data) :]
+    finally:
+        os.close(descriptor)
+
+
+class EventReader:
+    """Reads ``events.jsonl`` as it grows; a line counts once its newline is there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def poll(self) -> Iterator[Event]:
+        """Events that were appended since the last call. Lines that are none are passed over."""
+        try:
+            with self._path.open("rb") as stream:
+                stream.seek(self._offset)
+                data = stream.read()
+        except FileNotFoundError:
+            return
+        whole = data.rfind(b"\n") + 1
+        self._offset += whole
+        for line in data[:whole].splitlines():
+            try:
+                yield _EVENTS.decode(line)
+            except msgspec.DecodeError:
+                continue

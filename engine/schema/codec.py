@@ -1,0 +1,172 @@
+"""Bytes <-> documents: decoding that can say exactly what is wrong, encoding that loses nothing.
+
+Decoding is strict first and fast; a document that fails is read again leniently, the way
+flashinfer-bench's pydantic models do ("4" for 4, a missing ``type``, bare NaN), and only then
+refused, with file, line and field. Encoding spells non-finite floats as strings and, where an
+original is given, keeps its unknown keys, its key order and its explicit nulls.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import cache
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from engine.schema.errors import Problem, SchemaError
+from engine.schema.locate import first_problem, line_of
+
+T = TypeVar("T")
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+def decode(data: bytes | str, kind: type[T], *, file: str = "", line: int | None = None) -> T:
+    """Read one document.
+
+    Args:
+        data: JSON text of the whole document.
+        kind: ``Definition``, ``Solution``, ``Trace`` or another Struct of this package.
+        file: Name to put into an error.
+        line: Line of a JSONL file to put into an error. Where it is None, the line within
+            ``data`` is looked up.
+
+    Raises:
+        SchemaError: With file, line, field and reason.
+    """
+    try:
+        return cast(T, _decoder(cast(Any, kind)).decode(data))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decode_lenient(data, kind, file, line)
+
+
+def _decode_lenient(data: bytes | str, kind: type[T], file: str, line: int | None) -> T:
+    try:
+        text = data if isinstance(data, str) else bytes(data).decode("utf-8")
+        raw = json.loads(text)
+    except UnicodeDecodeError as error:
+        problem = Problem(message=f"not UTF-8 at byte {error.start}", file=file, line=line)
+        raise SchemaError(problem) from None
+    except json.JSONDecodeError as error:
+        place = line if line is not None else error.lineno
+        message = f"not JSON: {error.msg} (column {error.colno})"
+        raise SchemaError(Problem(message=message, file=file, line=place)) from None
+    except RecursionError:
+        problem = Problem(message="nested too deeply", file=file, line=line)
+        raise SchemaError(problem) from None
+    try:
+        return msgspec.convert(_complete_types(raw), kind, strict=False)
+    except (msgspec.ValidationError, RecursionError) as error:
+        path, message = first_problem(_complete_types(raw), kind) or ((), str(error))
+        where = line if line is not None else line_of(text, path)
+        field = _path_text(path)
+        raise SchemaError(Problem(message=message, file=file, line=where, field=field)) from None
+
+
+def _path_text(path: tuple[str | int, ...]) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _complete_types(raw: Any) -> Any:
+    """Add the ``type`` that pydantic's defaults would: const or var, scalar or random."""
+    if not isinstance(raw, dict):
+        return raw
+    axes = raw.get("axes")
+    if isinstance(axes, dict) and any(_untyped(axis) for axis in axes.values()):
+        typed = {
+            name: {"type": "const" if "value" in axis else "var", **axis}
+            if _untyped(axis)
+            else axis
+            for name, axis in axes.items()
+        }
+        raw = {**raw, "axes": typed}
+    workload = raw.get("workload")
+    if isinstance(workload, dict) and isinstance(workload.get("inputs"), dict):
+        inputs = {
+            name: {"type": _input_type(item), **item} if _untyped(item) else item
+            for name, item in workload["inputs"].items()
+        }
+        raw = {**raw, "workload": {**workload, "inputs": inputs}}
+    return raw
+
+
+def _untyped(item: Any) -> bool:
+    return isinstance(item, dict) and "type" not in item
+
+
+def _input_type(item: dict[str, Any]) -> str:
+    if "path" in item:
+        return "safetensors"
+    return "scalar" if "value" in item else "random"
+
+
+def to_json_value(value: Any) -> Any:
+    """Plain JSON value of a document, with non-finite floats as strings."""
+    return _spell_floats(msgspec.to_builtins(value))
+
+
+def _spell_floats(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        if math.isnan(value):
+            return "NaN"
+        return "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {key: _spell_floats(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_spell_floats(item) for item in value]
+    return value
+
+
+def encode(value: msgspec.Struct, *, original: bytes | str | None = None) -> bytes:
+    """JSON text of a document on one line.
+
+    Args:
+        value: The document.
+        original: The text it was read from. Keys of it that the schema does not know stay, as
+            do its key order and explicit nulls.
+    """
+    if original is None:
+        return msgspec.json.encode(to_json_value(value))
+    return msgspec.json.encode(_overlay(json.loads(original), value))
+
+
+def encode_pretty(value: msgspec.Struct, *, original: bytes | str | None = None) -> bytes:
+    """As :func:`encode`, with an indent of two and a final newline, for one-document files."""
+    return msgspec.json.format(encode(value, original=original), indent=2) + b"\n"
+
+
+def _overlay(original: Any, value: Any) -> Any:
+    """``original`` with every known field set to what ``value`` says."""
+    if isinstance(value, msgspec.Struct) and isinstance(original, dict):
+        result = dict(original)
+        for info in msgspec.structs.fields(value):
+            name, new = info.encode_name, getattr(value, info.name)
+            if name in original:
+                result[name] = _overlay(original[name], new)
+            elif not _is_default(info, new):
+                result[name] = to_json_value(new)
+        return result
+    if isinstance(value, dict) and isinstance(original, dict):
+        return {
+            key: _overlay(original[key], item) if key in original else to_json_value(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list) and isinstance(original, list) and len(value) == len(original):
+        return [_overlay(old, new) for old, new in zip(original, value, strict=True)]
+    return to_json_value(value)
+
+
+def _is_default(info: msgspec.structs.FieldInfo, value: Any) -> bool:
+    if info.default is not msgspec.NODEFAULT:
+        return bool(value == info.default)
+    if info.default_factory is not msgspec.NODEFAULT:
+        return bool(value == info.default_factory())
+    return False
