@@ -1,0 +1,1 @@
+"""Timers (inside a child) and statistics (outside it)."""

@@ -89,7 +89,7 @@ class Progress(Struct, kw_only=True):
             return None
         if event.kind is Kind.RUN_FINISHED:
             self.state, self.finished, self.message = (
-                event.log or "finished",
+                event.state or "finished",
                 event.t,
                 event.message,
             )

@@ -15,9 +15,10 @@ from engine.schema.definition import (
 )
 from engine.schema.endings import STATUS_OF, Ending
 from engine.schema.errors import Problem, RuleError, SchemaError
+from engine.schema.hashing import digest
 from engine.schema.names import Binding, DType, Language, Status
 from engine.schema.run import QUICK, Event, Kind, Request, SampleRecord, Settings
-from engine.schema.solution import BuildSpec, Solution, SourceFile, digest
+from engine.schema.solution import BuildSpec, Solution, SourceFile
 from engine.schema.trace import Correctness, Environment, Evaluation, Performance, Trace
 from engine.schema.workload import (
     RandomInput,

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from engine.schema.errors import Problem, SchemaError
+from engine.schema.lenient import relaxed
 from engine.schema.locate import first_problem, line_of
 
 T = TypeVar("T")
@@ -41,31 +42,45 @@ def decode(data: bytes | str, kind: type[T], *, file: str = "", line: int | None
     """
     try:
         return cast(T, _decoder(cast(Any, kind)).decode(data))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return _decode_lenient(data, kind, file, line)
 
 
 def _decode_lenient(data: bytes | str, kind: type[T], file: str, line: int | None) -> T:
+    text, raw = _parse(data, file, line)
     try:
-        text = data if isinstance(data, str) else bytes(data).decode("utf-8")
-        raw = json.loads(text)
-    except UnicodeDecodeError as error:
-        problem = Problem(message=f"not UTF-8 at byte {error.start}", file=file, line=line)
-        raise SchemaError(problem) from None
-    except json.JSONDecodeError as error:
-        place = line if line is not None else error.lineno
-        message = f"not JSON: {error.msg} (column {error.colno})"
-        raise SchemaError(Problem(message=message, file=file, line=place)) from None
+        raw = relaxed(raw, kind)
+        return msgspec.convert(raw, kind)
     except RecursionError:
-        problem = Problem(message="nested too deeply", file=file, line=line)
+        raise SchemaError(Problem(message="nested too deeply", file=file, line=line)) from None
+    except UnicodeEncodeError:
+        problem = Problem(message="holds half of a surrogate pair", file=file, line=line)
         raise SchemaError(problem) from None
-    try:
-        return msgspec.convert(_complete_types(raw), kind, strict=False)
-    except (msgspec.ValidationError, RecursionError) as error:
-        path, message = first_problem(_complete_types(raw), kind) or ((), str(error))
+    except msgspec.ValidationError as error:
+        path, message = first_problem(raw, kind) or ((), str(error))
         where = line if line is not None else line_of(text, path)
         field = _path_text(path)
         raise SchemaError(Problem(message=message, file=file, line=where, field=field)) from None
+
+
+def _parse(data: bytes | str, file: str, line: int | None) -> tuple[str, Any]:
+    """The text and its JSON value, by the standard library, which takes bare NaN and Infinity."""
+    place = line
+    try:
+        text = data if isinstance(data, str) else bytes(data).decode("utf-8")
+        return text, json.loads(text)
+    except UnicodeDecodeError as error:
+        if place is None:
+            place = error.object[: error.start].count(b"\n") + 1
+        message = f"not UTF-8 at byte {error.start}"
+    except json.JSONDecodeError as error:
+        place = line if line is not None else error.lineno
+        message = f"not JSON: {error.msg} (column {error.colno})"
+    except RecursionError:
+        message = "nested too deeply"
+    except ValueError:
+        message = "holds a number with too many digits"
+    raise SchemaError(Problem(message=message, file=file, line=place))
 
 
 def _path_text(path: tuple[str | int, ...]) -> str:
@@ -73,39 +88,6 @@ def _path_text(path: tuple[str | int, ...]) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
-
-
-def _complete_types(raw: Any) -> Any:
-    """Add the ``type`` that pydantic's defaults would: const or var, scalar or random."""
-    if not isinstance(raw, dict):
-        return raw
-    axes = raw.get("axes")
-    if isinstance(axes, dict) and any(_untyped(axis) for axis in axes.values()):
-        typed = {
-            name: {"type": "const" if "value" in axis else "var", **axis}
-            if _untyped(axis)
-            else axis
-            for name, axis in axes.items()
-        }
-        raw = {**raw, "axes": typed}
-    workload = raw.get("workload")
-    if isinstance(workload, dict) and isinstance(workload.get("inputs"), dict):
-        inputs = {
-            name: {"type": _input_type(item), **item} if _untyped(item) else item
-            for name, item in workload["inputs"].items()
-        }
-        raw = {**raw, "workload": {**workload, "inputs": inputs}}
-    return raw
-
-
-def _untyped(item: Any) -> bool:
-    return isinstance(item, dict) and "type" not in item
-
-
-def _input_type(item: dict[str, Any]) -> str:
-    if "path" in item:
-        return "safetensors"
-    return "scalar" if "value" in item else "random"
 
 
 def to_json_value(value: Any) -> Any:
@@ -120,7 +102,7 @@ def _spell_floats(value: Any) -> Any:
         return "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, dict):
         return {key: _spell_floats(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_spell_floats(item) for item in value]
     return value
 
@@ -135,7 +117,7 @@ def encode(value: msgspec.Struct, *, original: bytes | str | None = None) -> byt
     """
     if original is None:
         return msgspec.json.encode(to_json_value(value))
-    return msgspec.json.encode(_overlay(json.loads(original), value))
+    return msgspec.json.encode(_spell_floats(_overlay(json.loads(original), value)))
 
 
 def encode_pretty(value: msgspec.Struct, *, original: bytes | str | None = None) -> bytes:
@@ -161,6 +143,8 @@ def _overlay(original: Any, value: Any) -> Any:
         }
     if isinstance(value, list) and isinstance(original, list) and len(value) == len(original):
         return [_overlay(old, new) for old, new in zip(original, value, strict=True)]
+    if isinstance(original, (int, float)) and not isinstance(original, bool) and original == value:
+        return original  # 1 and 1.0 are one value; the file keeps its own spelling
     return to_json_value(value)
 
 

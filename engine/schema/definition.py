@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import math
+import warnings
 from collections.abc import Mapping
 
 from msgspec import Struct, field
 
 from engine.schema.errors import RuleError
+from engine.schema.hashing import digest
 from engine.schema.names import DType
 
 
@@ -94,6 +97,30 @@ class Definition(Struct, omit_defaults=True, kw_only=True):
         """Names of the axes that a workload chooses, in order."""
         return [name for name, axis in self.axes.items() if isinstance(axis, AxisVar)]
 
+    def content_hash(self) -> str:
+        """Identity of what this definition asks for: every field but its descriptions and tags.
+
+        Returns:
+            16 hexadecimal digits.
+        """
+        parts = [self.name, self.op_type, self.reference]
+        for name, axis in self.axes.items():
+            parts += ["axis", name, str(axis.value) if isinstance(axis, AxisConst) else "var"]
+        for group, specs in (("input", self.inputs), ("output", self.outputs)):
+            for name, spec in specs.items():
+                rank = "scalar" if spec.shape is None else str(len(spec.shape))
+                parts += [group, name, spec.dtype, rank, *(spec.shape or ())]
+        for text in self.constraints:
+            parts += ["constraint", text]
+        return digest(parts)
+
+    def bytes_of(self, axes: Mapping[str, int]) -> int:
+        """Bytes of all inputs and outputs for the given lengths of the variable axes."""
+        total = 0
+        for name, spec in (*self.inputs.items(), *self.outputs.items()):
+            total += math.prod(self.shape_of(name, axes) or ()) * spec.dtype.bits // 8
+        return total
+
     def shape_of(self, name: str, axes: Mapping[str, int]) -> tuple[int, ...] | None:
         """Shape of an input or output for the given lengths of the variable axes.
 
@@ -116,21 +143,30 @@ class Definition(Struct, omit_defaults=True, kw_only=True):
 
 def _check_reference(source: str) -> None:
     try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = getattr(error, "lineno", None)
-        where = f" (reference line {line})" if line else ""
-        raise RuleError("reference", f"is not valid Python{where}: {error}") from None
-    if not any(isinstance(node, ast.FunctionDef) and node.name == "run" for node in tree.body):
+        tree = _parse(source, "exec")
+    except SyntaxError as error:
+        where = f" (line {error.lineno})" if error.lineno else ""
+        raise RuleError("reference", f"is not valid Python{where}: {error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise RuleError("reference", f"is not valid Python: {error}") from None
+    body = tree.body if isinstance(tree, ast.Module) else []
+    if not any(isinstance(node, ast.FunctionDef) and node.name == "run" for node in body):
         raise RuleError("reference", "has no top-level function `run`")
 
 
 def _check_constraint(path: str, text: str) -> None:
     try:
-        ast.parse(text, mode="eval")
+        _parse(text, "eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise RuleError(path, f"is not a Python expression: {reason}") from None
+
+
+def _parse(source: str, mode: str) -> ast.AST:
+    """The syntax tree, without the parser's warnings: they would end up on the terminal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source, mode=mode)
 
 
 def describe_axes(axes: Mapping[str, int]) -> str:

@@ -32,7 +32,7 @@ def first_problem(raw: Any, kind: Any, path: Path = ()) -> Found | None:
         Path and message, or None when it fits.
     """
     try:
-        msgspec.convert(raw, kind, strict=False)
+        msgspec.convert(raw, kind)
         return None
     except msgspec.ValidationError as error:
         # A rule of __post_init__ arrives wrapped; its field is relative to the object it is in.
@@ -40,7 +40,7 @@ def first_problem(raw: Any, kind: Any, path: Path = ()) -> Found | None:
         if isinstance(rule, RuleError):
             inner = _inner_problem(raw, kind, path)
             return inner or (path + split_path(rule.field), rule.message)
-        own: Found = (path, _without_path(str(error)))
+        own = _own_problem(path, str(error))
         if own[1].startswith("Object missing required field"):
             missing = re.search(r"`([^`]+)`", own[1])
             if missing and isinstance(raw, dict) and missing[1] not in raw:
@@ -86,8 +86,11 @@ def _member(raw: Any, kind: Any) -> Any:
     return members[0] if len(members) == 1 else None
 
 
-def _without_path(message: str) -> str:
-    return re.sub(r" - at `[^`]*`$", "", message)
+def _own_problem(path: Path, message: str) -> Found:
+    """Message and place as msgspec gives them; a place inside a dictionary it cannot name."""
+    text, _, place = message.partition(" - at `$")
+    inner = place.rstrip("`")
+    return (path if "..." in inner else path + split_path(inner)), text
 
 
 def split_path(text: str) -> Path:

@@ -20,6 +20,14 @@ class DType(StrEnum):
     INT8 = "int8"
     BOOL = "bool"
 
+    @property
+    def bits(self) -> int:
+        """Bits of one element in memory."""
+        if self is DType.BOOL:
+            return 8
+        digits = self.value.removeprefix("bfloat").removeprefix("float").removeprefix("int")
+        return int(digits.partition("_")[0])
+
 
 class Language(StrEnum):
     """Languages a solution can be written in."""

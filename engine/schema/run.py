@@ -145,6 +145,7 @@ class Event(Struct, kw_only=True, omit_defaults=True):
         trace_file: File that the trace was appended to (done).
         elapsed_s: Seconds the evaluation took (done).
         max_absolute_error: Largest error (done, where outputs were compared).
+        state: How the run ended: "finished", "cancelled" or "failed" (run_finished).
     """
 
     kind: Kind
@@ -167,6 +168,7 @@ class Event(Struct, kw_only=True, omit_defaults=True):
     trace_file: str = ""
     elapsed_s: float | None = None
     max_absolute_error: float | str | None = None
+    state: str = ""
 
 
 class SampleRecord(Struct, kw_only=True, omit_defaults=True):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import PurePosixPath
 
 from msgspec import Struct, field
 
 from engine.schema.errors import RuleError
+from engine.schema.hashing import digest
 from engine.schema.names import Binding, Language
 
 
@@ -108,13 +108,3 @@ class Solution(Struct, omit_defaults=True, kw_only=True):
         for source in sorted(self.sources, key=lambda item: item.path):
             parts += [source.path, source.content]
         return digest(parts)
-
-
-def digest(parts: list[str]) -> str:
-    """SHA-256 over length-prefixed parts, as 16 hexadecimal digits."""
-    state = hashlib.sha256()
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        state.update(len(data).to_bytes(8, "little"))
-        state.update(data)
-    return state.hexdigest()[:16]

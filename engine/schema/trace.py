@@ -11,15 +11,6 @@ from engine.schema.errors import RuleError
 from engine.schema.names import Status
 from engine.schema.workload import Workload
 
-NON_FINITE = {
-    "NaN": math.nan,
-    "Infinity": math.inf,
-    "-Infinity": -math.inf,
-    "inf": math.inf,
-    "-inf": -math.inf,
-    "nan": math.nan,
-}
-
 
 class Environment(Struct, kw_only=True):
     """Where an evaluation ran. ``libs`` also carries this program's ``fitui.*`` identity."""
@@ -47,9 +38,10 @@ class Correctness(Struct, kw_only=True, omit_defaults=True):
         for key in ("max_relative_error", "max_absolute_error"):
             value = getattr(self, key)
             if isinstance(value, str):
-                if value not in NON_FINITE:
-                    raise RuleError(key, f"{value!r} is not a number")
-                value = NON_FINITE[value]
+                try:
+                    value = float(value)
+                except ValueError:
+                    raise RuleError(key, f"{value!r} is not a number") from None
                 setattr(self, key, value)
             if value < 0:
                 raise RuleError(key, f"must be at least 0, not {value}")
@@ -64,8 +56,9 @@ class Performance(Struct, kw_only=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         for key in ("latency_ms", "reference_latency_ms", "speedup_factor"):
-            if getattr(self, key) < 0:
-                raise RuleError(key, f"must be at least 0, not {getattr(self, key)}")
+            value = getattr(self, key)
+            if value < 0 or math.isnan(value):
+                raise RuleError(key, f"must be at least 0, not {value}")
 
 
 class Evaluation(Struct, kw_only=True, omit_defaults=True):

@@ -1,0 +1,33 @@
+"""The dataset on disk: found, indexed, queried, watched and appended to.
+
+The files are the truth; the index is a cache that may be deleted at any time. Never imports
+torch or numpy, knows no screen, and runs nothing.
+"""
+
+from engine.store.append import AppendError, append_line
+from engine.store.blobs import BlobError, blob_path
+from engine.store.filing import trace_path
+from engine.store.layers import bundled_dataset, is_writable, resolve_layers
+from engine.store.query import QueryError
+from engine.store.rows import DefinitionRow, SolutionRow, TraceRow, WorkloadRow
+from engine.store.store import NotFound, TraceStore
+from engine.store.watch import Watcher
+
+__all__ = [
+    "AppendError",
+    "BlobError",
+    "DefinitionRow",
+    "NotFound",
+    "QueryError",
+    "SolutionRow",
+    "TraceRow",
+    "TraceStore",
+    "Watcher",
+    "WorkloadRow",
+    "append_line",
+    "blob_path",
+    "bundled_dataset",
+    "is_writable",
+    "resolve_layers",
+    "trace_path",
+]

@@ -24,7 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         0, or 1 when a checked file is missing, differs or is left over.
     """
-    parser = argparse.ArgumentParser(prog="python -m flashinfer_trace.authoring", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m flashinfer_trace.authoring", description=__doc__
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
     options = parser.parse_args(arguments)
     files = render(problems())

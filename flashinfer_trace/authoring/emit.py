@@ -42,7 +42,7 @@ def render(problems: Iterable[Problem]) -> dict[str, bytes]:
 
 
 def stale(root: Path, files: dict[str, bytes]) -> list[str]:
-    """Return one line for each file under `root` that differs from `files`, is missing or left over.
+    """Return one line for each file under `root` that is missing, differs or is left over.
 
     A file left over is one in a folder that this command owns; solutions of other authors, and
     traces, are other people's and never named.

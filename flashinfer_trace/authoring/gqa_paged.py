@@ -117,10 +117,10 @@ def sequence_lengths(stream: Stream, batch_size: int, total: int) -> NDArray[np.
     Weights are exponentials of a sum of uniforms, close to the log-normal spread of prompt and
     answer lengths; the longest of 64 sequences is about three times the mean.
     """
-    spread = sum(stream.uniform(batch_size) for _ in range(4)) - 2.0
+    spread = stream.uniform(4 * batch_size).reshape(4, batch_size).sum(axis=0) - 2.0
     weights = np.exp(0.8 * spread)
     exact = weights / weights.sum() * (total - batch_size)
-    lengths = 1 + np.floor(exact).astype(np.int64)
+    lengths: NDArray[np.int64] = 1 + np.floor(exact).astype(np.int64)
     largest_remainder = np.argsort(np.floor(exact) - exact, kind="stable")
     lengths[largest_remainder[: total - int(lengths.sum())]] += 1
     return lengths
@@ -166,7 +166,7 @@ def problems() -> tuple[Problem, ...]:
                 "len_indptr": batch_size + 1,
                 "num_kv_indices": total,
             }
-            inputs = {
+            inputs: dict[str, Scalar | Stored] = {
                 "kv_indptr": Stored(file, "kv_indptr"),
                 "kv_indices": Stored(file, "kv_indices"),
                 "sm_scale": Scalar(1 / math.sqrt(128)),

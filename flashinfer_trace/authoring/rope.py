@@ -58,7 +58,9 @@ ROPE = Definition(
         Tensor("positions", ("num_tokens",), "int64", "Position of each token in its sequence."),
     ),
     outputs=(
-        Tensor("q_out", ("num_tokens", "num_qo_heads", "head_size"), "bfloat16", "Queries, turned."),
+        Tensor(
+            "q_out", ("num_tokens", "num_qo_heads", "head_size"), "bfloat16", "Queries, turned."
+        ),
         Tensor("k_out", ("num_tokens", "num_kv_heads", "head_size"), "bfloat16", "Keys, turned."),
     ),
     constraints=("((positions >= 0) & (positions < max_seq_len)).all().item()",),

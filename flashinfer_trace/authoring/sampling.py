@@ -87,7 +87,7 @@ def problems() -> tuple[Problem, ...]:
             "fitui",
             "triton",
             True,
-            "One program a row: radix selection of the k-th probability over its bits, then "
+            "One program a row: a search over float bits for what parts the k largest, then "
             "inversion of the cumulative sum. Keeps every token tied with the k-th.",
         ),
     )

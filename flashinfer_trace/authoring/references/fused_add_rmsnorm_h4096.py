@@ -9,9 +9,7 @@ EPSILON = 1e-5
 
 
 @torch.no_grad()
-def run(
-    hidden_states: torch.Tensor, residual: torch.Tensor, weight: torch.Tensor
-) -> torch.Tensor:
+def run(hidden_states: torch.Tensor, residual: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Add the residual and normalise the sum; the sum itself is not an output.
 
     Args:

@@ -36,15 +36,16 @@ def run(
         the scores, [batch_size, num_qo_heads], float32. Sequences without pages have output 0
         and log-sum-exp -inf.
     """
-    num_kv_heads = k_cache.shape[2]
-    grouped = q.float().unflatten(1, (num_kv_heads, -1))  # [batch, kv head, query in group, dim]
+    batch_size, _, head_dim = q.shape
+    # [sequence, KV head, query head of its group, dim]
+    grouped = q.float().reshape(batch_size, k_cache.shape[2], -1, head_dim)
     output = torch.zeros_like(q)
     lse = torch.full(q.shape[:2], -math.inf, dtype=torch.float32, device=q.device)
     for row, (begin, end) in enumerate(pairwise(kv_indptr.tolist())):
         if begin == end:
             continue
         pages = kv_indices[begin:end].long()
-        keys = k_cache[pages, 0].float()  # [token, kv head, dim]
+        keys = k_cache[pages, 0].float()  # [token, KV head, dim]
         values = v_cache[pages, 0].float()
         scores = torch.einsum("hgd,thd->hgt", grouped[row], keys) * sm_scale
         mixed = torch.einsum("hgt,thd->hgd", scores.softmax(dim=-1), values)

@@ -10,7 +10,7 @@ import torch
 
 def _turn(heads: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
     half = cosine.shape[-1]
-    x, y, rest = heads.float().split([half, half, heads.shape[-1] - 2 * half], dim=-1)
+    x, y, rest = heads.float().tensor_split((half, 2 * half), dim=-1)
     turned = torch.cat([x * cosine - y * sine, x * sine + y * cosine, rest], dim=-1)
     return turned.to(heads.dtype)
 

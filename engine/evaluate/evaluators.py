@@ -1,0 +1,99 @@
+"""The evaluators' torch side, by name: inputs, expected outputs and comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import torch
+
+from engine.evaluate import inputs, sampling
+from engine.evaluate.compare import compare_tensors
+from engine.evaluate.facts import Check, Rule
+from engine.evaluate.inputs import Value
+from engine.schema.definition import Definition
+from engine.schema.workload import Workload
+
+
+class Evaluator(Protocol):
+    """What the trusted process asks of an evaluator."""
+
+    def make_inputs(
+        self, definition: Definition, workload: Workload, seed: str, blobs: Mapping[str, str]
+    ) -> dict[str, Value]:
+        """One set of inputs, in host memory."""
+
+    def expect(self, run: Callable[[], Any]) -> list[torch.Tensor]:
+        """What the reference says of a set; empty where outputs are judged without."""
+
+    def compare(
+        self,
+        definition: Definition,
+        values: Mapping[str, Value],
+        expected: list[torch.Tensor],
+        calls: list[list[torch.Tensor]],
+        rule: Rule,
+    ) -> list[Check]:
+        """Judge the outputs of one or several calls, whose form has been checked."""
+
+
+class DefaultEvaluator:
+    """Every output close to the reference's, element by element."""
+
+    def make_inputs(
+        self, definition: Definition, workload: Workload, seed: str, blobs: Mapping[str, str]
+    ) -> dict[str, Value]:
+        """See ``Evaluator``."""
+        return inputs.make_inputs(definition, workload, seed, blobs)
+
+    def expect(self, run: Callable[[], Any]) -> list[torch.Tensor]:
+        """See ``Evaluator``."""
+        result = run()
+        return list(result) if isinstance(result, (tuple, list)) else [result]
+
+    def compare(
+        self,
+        definition: Definition,
+        values: Mapping[str, Value],
+        expected: list[torch.Tensor],
+        calls: list[list[torch.Tensor]],
+        rule: Rule,
+    ) -> list[Check]:
+        """See ``Evaluator``."""
+        return [
+            compare_tensors(name, wanted, got, rule)
+            for outputs in calls
+            for name, wanted, got in zip(definition.outputs, expected, outputs, strict=True)
+        ]
+
+
+class SamplingEvaluator:
+    """Samples lie in the allowed support and follow the allowed distribution."""
+
+    def make_inputs(
+        self, definition: Definition, workload: Workload, seed: str, blobs: Mapping[str, str]
+    ) -> dict[str, Value]:
+        """As by default, but ``probs`` are probabilities."""
+        return sampling.make_inputs(definition, workload, seed, blobs)
+
+    def expect(self, run: Callable[[], Any]) -> list[torch.Tensor]:
+        """A reference draws samples too; there is nothing to compare them with."""
+        run()
+        return []
+
+    def compare(
+        self,
+        definition: Definition,
+        values: Mapping[str, Value],
+        expected: list[torch.Tensor],
+        calls: list[list[torch.Tensor]],
+        rule: Rule,
+    ) -> list[Check]:
+        """See ``Evaluator``."""
+        return [sampling.judge(next(iter(definition.outputs)), values, calls)]
+
+
+BY_NAME: dict[str, Evaluator] = {
+    "default": DefaultEvaluator(),
+    "sampling": SamplingEvaluator(),
+}

@@ -1,0 +1,122 @@
+"""Makes one set of inputs of a workload: from the dataset's tensors, scalars and a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from engine.evaluate import random
+from engine.schema.definition import Definition, TensorSpec
+from engine.schema.names import DType
+from engine.schema.workload import RandomInput, SafetensorsInput, ScalarInput, Workload
+
+Value = torch.Tensor | bool | int | float
+
+_FLOAT8_LIMIT = 2.0
+
+
+class InputError(Exception):
+    """The inputs of a workload cannot be made; says why."""
+
+
+def make_inputs(
+    definition: Definition, workload: Workload, seed: str, blobs: Mapping[str, str]
+) -> dict[str, Value]:
+    """One set of inputs, in host memory, in the order of the definition.
+
+    Args:
+        definition: Says names, shapes and dtypes.
+        workload: Says where each comes from.
+        seed: For what is random.
+        blobs: Real path of each blob path that the workload names.
+
+    Raises:
+        InputError: A blob or an axis is missing, or does not fit the definition.
+    """
+    result: dict[str, Value] = {}
+    for name, spec in definition.inputs.items():
+        source = workload.inputs.get(name)
+        if source is None:
+            raise InputError(f"the workload gives no input {name!r}")
+        try:
+            shape = definition.shape_of(name, workload.axes)
+        except KeyError as error:
+            raise InputError(f"the workload gives no length for axis {error}") from None
+        match source:
+            case ScalarInput():
+                result[name] = source.value
+            case SafetensorsInput():
+                result[name] = _stored(name, spec, shape, source, blobs)
+            case RandomInput():
+                result[name] = random_value(name, spec, shape, workload, seed)
+    return result
+
+
+def _stored(
+    name: str,
+    spec: TensorSpec,
+    shape: tuple[int, ...] | None,
+    source: SafetensorsInput,
+    blobs: Mapping[str, str],
+) -> Value:
+    path = blobs.get(source.path)
+    if path is None:
+        raise InputError(f"input {name!r}: {source.path} is not there")
+    try:
+        with safe_open(path, framework="pt") as stored:
+            tensor: torch.Tensor = stored.get_tensor(source.tensor_key)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"input {name!r}: {source.path}: {error}") from None
+    if shape is None and tensor.numel() == 1:
+        value: bool | int | float = tensor.item()
+        return value
+    if tuple(tensor.shape) != shape:
+        found = list(tensor.shape)
+        raise InputError(f"input {name!r}: {source.path} has shape {found}, not {shape}")
+    wanted = torch_dtype(spec.dtype)
+    if tensor.dtype != wanted:
+        raise InputError(f"input {name!r}: {source.path} holds {tensor.dtype}, not {wanted}")
+    return tensor.contiguous()
+
+
+def torch_dtype(dtype: DType) -> torch.dtype:
+    """The torch dtype of a schema dtype.
+
+    Raises:
+        InputError: torch cannot hold it.
+    """
+    found = getattr(torch, dtype.value, None)
+    if not isinstance(found, torch.dtype):
+        raise InputError(f"torch cannot hold {dtype.value}")
+    return found
+
+
+def random_value(
+    name: str, spec: TensorSpec, shape: tuple[int, ...] | None, workload: Workload, seed: str
+) -> Value:
+    """A random input.
+
+    Floats have mean 0 and deviation 1, 8-bit floats are clamped to 2 in magnitude. Integers lie
+    between 0 and the workload's shortest axis, so that one used as an index stays in range.
+    """
+    bits = random.stream(seed, name)
+    dtype = torch_dtype(spec.dtype)
+    count = 1
+    for length in shape or ():
+        count *= length
+    if dtype is torch.bool:
+        tensor = torch.from_numpy(random.integers(bits, count, 2)).to(torch.bool)
+    elif dtype.is_floating_point:
+        tensor = torch.from_numpy(random.normal(bits, count))
+        if dtype.itemsize == 1:
+            tensor = tensor.clamp(-_FLOAT8_LIMIT, _FLOAT8_LIMIT)
+        tensor = tensor.to(dtype)
+    else:
+        bound = min((length for length in workload.axes.values() if length > 0), default=1)
+        tensor = torch.from_numpy(random.integers(bits, count, min(bound, 127))).to(dtype)
+    if shape is None:
+        value: bool | int | float = tensor.item()
+        return value
+    return tensor.reshape(shape)

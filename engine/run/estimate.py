@@ -1,0 +1,46 @@
+"""How long an evaluation will take on a slow device, from what has been seen to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.evaluate.registry import Plan
+from engine.measure.statistics import fewest_samples
+from engine.run.timing import WARMUP_CALLS
+from engine.schema.run import Settings
+
+
+class CallTimes:
+    """Seconds per call by lengths of the axes, for one solution or reference."""
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[dict[str, int], float]] = []
+
+    def add(self, axes: Mapping[str, int], seconds: float) -> None:
+        """Remember one call."""
+        self._seen.append((dict(axes), seconds))
+
+    def predict(self, axes: Mapping[str, int]) -> float | None:
+        """Seconds that a call will take, or None where nothing is known.
+
+        Scales the nearest smaller workload seen by the axis that grew most: right where time is
+        linear in one axis, and too little only where it grows in several at once.
+        """
+        guesses = [(_growth(seen, axes), seconds) for seen, seconds in self._seen]
+        if not guesses:
+            return None
+        growth, seconds = min(guesses)
+        return seconds * max(growth, 1.0)
+
+
+def _growth(seen: Mapping[str, int], axes: Mapping[str, int]) -> float:
+    ratios = [axes[name] / seen[name] for name in axes if seen.get(name, 0) > 0]
+    return max(ratios, default=1.0)
+
+
+def evaluation_seconds(call_s: float, plan: Plan, settings: Settings) -> float:
+    """Seconds of an evaluation whose calls take ``call_s`` each."""
+    checks = plan.sets + (plan.repeat if plan.repeat > 1 else 0)
+    samples = fewest_samples(settings, call_s) + WARMUP_CALLS
+    verify = 3
+    return call_s * (checks + samples + verify)

@@ -1,0 +1,311 @@
+"""One evaluation: a solution on a workload, from the first call to a verdict."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from msgspec import Struct, field
+
+from engine.evaluate.facts import Check
+from engine.evaluate.registry import Plan
+from engine.evaluate.verdict import judge_form, judge_values
+from engine.measure.statistics import Summary
+from engine.run import protocol
+from engine.run.process import (
+    Child,
+    ChildBrokeProtocol,
+    ChildGone,
+    ChildTimedOut,
+)
+from engine.run.reference import InputSetFile, Prepared, Reference
+from engine.run.timing import Timing, time_calls
+from engine.schema.definition import Definition
+from engine.schema.endings import Ending
+from engine.schema.run import Kind, Settings
+from engine.schema.workload import Workload
+
+
+class Ended(Exception):
+    """The evaluation has its verdict.
+
+    Attributes:
+        ending: How it ended.
+        reason: Why, in one line.
+        detail: More lines, such as a traceback.
+    """
+
+    def __init__(self, ending: Ending, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.ending = ending
+        self.reason = reason
+        self.detail = detail
+
+
+class Result(Struct, kw_only=True):
+    """Everything that one evaluation found.
+
+    Args:
+        checks: Of every comparison made.
+        timing: The solution's, where it came to that.
+        phases_s: Seconds by phase.
+    """
+
+    ending: Ending
+    reason: str = ""
+    detail: str = ""
+    checks: list[Check] = field(default_factory=list)
+    timing: Timing | None = None
+    reference: Timing | None = None
+    seed: str = ""
+    first_call_s: float | None = None
+    phases_s: dict[str, float] = field(default_factory=dict)
+
+
+class Evaluator:
+    """Makes one evaluation with a child that has loaded the solution.
+
+    Args:
+        child: The solution's.
+        reference: Of the same definition and device.
+        report: Tells the world: kind of event and its fields.
+        stop: True once the run is cancelled.
+    """
+
+    def __init__(
+        self,
+        child: Child,
+        reference: Reference,
+        definition: Definition,
+        settings: Settings,
+        report: Callable[..., None],
+        stop: Callable[[], bool],
+    ) -> None:
+        self._child = child
+        self._reference = reference
+        self._definition = definition
+        self._settings = settings
+        self._report = report
+        self._stop = stop
+        self._deadline = time.monotonic() + settings.total_limit_s
+        self._phases: dict[str, float] = {}
+        self._checks: list[Check] = []
+        self._opened: list[int] = []
+
+    def evaluate(self, workload: Workload, plan: Plan, prepared: Prepared) -> Result:
+        """Check, time and check again.
+
+        Raises:
+            ReferenceFailed: No verdict is possible.
+            Cancelled: The run was.
+        """
+        result = Result(ending=Ending.PASSED, seed=prepared.seed)
+        try:
+            self._run(workload, plan, prepared, result)
+        except Ended as end:
+            result.ending, result.reason, result.detail = end.ending, end.reason, end.detail
+        result.checks = self._checks
+        result.phases_s = self._phases
+        return result
+
+    def _run(self, workload: Workload, plan: Plan, prepared: Prepared, result: Result) -> None:
+        with self._phase("open"):
+            for item in prepared.sets:
+                self._open(item, workload)
+        first, *others = prepared.sets
+        with self._phase("first_call"):
+            self._report(Kind.FIRST_CALL)
+            limit = self._settings.first_call_limit_s
+            begun = time.monotonic()
+            answer = self._call(first, 1, limit, "the first call")
+            result.first_call_s = time.monotonic() - begun
+            self._judge(first, workload, plan, 1, answer, "first call")
+        with self._phase("checking"):
+            self._report(Kind.CHECKING)
+            if plan.repeat > 1:
+                self._check_many(first, workload, plan)
+            for number, item in enumerate(others, start=2):
+                answer = self._call(item, 1, self._settings.call_limit_s, "a call")
+                self._judge(item, workload, plan, 1, answer, f"input set {number}")
+        keys = [item.key for item in prepared.sets]
+        with self._phase("timing"):
+            result.timing = self._time(keys)
+        with self._phase("reference"):
+            result.reference = self._reference.timing(prepared)
+        with self._phase("verifying"):
+            self._report(Kind.VERIFYING)
+            self._verify_timed(prepared, workload, plan)
+        self._order(protocol.Close(keys=keys), self._settings.call_limit_s, "closing")
+
+    def _open(self, item: InputSetFile, workload: Workload) -> None:
+        outputs = [
+            protocol.TensorMeta(
+                name=name,
+                dtype=spec.dtype,
+                shape=list(self._definition.shape_of(name, workload.axes) or ()),
+            )
+            for name, spec in self._definition.outputs.items()
+        ]
+        order = protocol.Open(
+            key=item.key,
+            order=list(self._definition.inputs),
+            tensors=item.tensors,
+            scalars=item.scalars,
+            outputs=outputs,
+        )
+        limit = self._settings.first_call_limit_s
+        self._order(order, limit, "taking the inputs", (item.descriptor,))
+
+    def _call(
+        self, item: InputSetFile, repeat: int, limit: float, phase: str
+    ) -> tuple[protocol.Outputs, int]:
+        order = protocol.Call(key=item.key, repeat=repeat)
+        answer, descriptors = self._order(order, limit, phase)
+        return self._outputs(answer, descriptors)
+
+    def _check_many(self, item: InputSetFile, workload: Workload, plan: Plan) -> None:
+        """Judge many calls together, where one says nothing (sampling)."""
+        limit = self._settings.call_limit_s * plan.repeat
+        answer = self._call(item, plan.repeat, limit, f"{plan.repeat} calls")
+        self._judge(item, workload, plan, plan.repeat, answer, f"{plan.repeat} calls")
+
+    def _time(self, keys: list[int]) -> Timing:
+        """Timed calls, reported as they come but not more than some times a second."""
+        last = 0.0
+
+        def report(summary: Summary) -> None:
+            nonlocal last
+            if time.monotonic() - last >= 0.2:
+                last = time.monotonic()
+                self._report(
+                    Kind.TIMING,
+                    n=summary.n,
+                    latency_ms=summary.median / 1e6,
+                    interval=summary.interval,
+                )
+
+        def ask(order: Any) -> Any:
+            calls = order.n + order.warmup
+            limit = self._settings.call_limit_s * calls
+            return self._order(order, limit, f"{calls} timed calls")[0]
+
+        self._report(Kind.TIMING)
+        try:
+            return time_calls(ask, keys, self._settings, report)
+        except ChildBrokeProtocol as error:
+            raise _broke_protocol(error) from None
+
+    def _verify_timed(self, prepared: Prepared, workload: Workload, plan: Plan) -> None:
+        """Check the outputs of a timed call: one more block, of which the last call is taken."""
+        item = random.choice(prepared.sets)
+        limit = self._settings.call_limit_s
+        calls = random.randint(1, 3)
+        self._order(protocol.Block(keys=[item.key], n=calls), limit * calls, "a timed call")
+        answer, descriptors = self._order(protocol.Export(), limit, "exporting")
+        outputs = self._outputs(answer, descriptors)
+        self._judge(item, workload, plan, 1, outputs, "a timed call")
+
+    def _judge(
+        self,
+        item: InputSetFile,
+        workload: Workload,
+        plan: Plan,
+        repeat: int,
+        answer: tuple[protocol.Outputs, int],
+        where: str,
+    ) -> None:
+        outputs, descriptor = answer
+        try:
+            per_call = len(outputs.tensors) // repeat
+            for start in range(0, repeat * per_call or 1, max(per_call, 1)):
+                part = outputs.tensors[start : start + per_call]
+                wrong = judge_form(self._definition, workload.axes, part)
+                if wrong:
+                    raise Ended(*wrong)
+            checks = self._reference.compare(item.key, plan, outputs, descriptor, repeat)
+        finally:
+            os.close(descriptor)
+        self._checks += checks
+        wrong = judge_values(checks, where)
+        if wrong:
+            raise Ended(*wrong)
+
+    def _outputs(self, answer: Any, descriptors: list[int]) -> tuple[protocol.Outputs, int]:
+        if not isinstance(answer, protocol.Outputs) or len(descriptors) != 1:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            raise Ended(Ending.PROTOCOL_VIOLATION, "the process sent something else than outputs")
+        return answer, descriptors[0]
+
+    def _order(
+        self, order: Any, limit: float, phase: str, descriptors: tuple[int, ...] = ()
+    ) -> tuple[Any, list[int]]:
+        """Ask the child; whatever goes wrong becomes the verdict."""
+        return ask_child(
+            self._child,
+            order,
+            limit=min(limit, max(self._deadline - time.monotonic(), 0.1)),
+            phase=phase,
+            descriptors=descriptors,
+            stop=self._stop,
+        )
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._phases[name] = round(time.monotonic() - begun, 6)
+
+
+def ask_child(
+    child: Child,
+    order: Any,
+    *,
+    limit: float,
+    phase: str,
+    stop: Callable[[], bool],
+    descriptors: tuple[int, ...] = (),
+) -> tuple[Any, list[int]]:
+    """Give an order to a solution's child.
+
+    Raises:
+        Ended: It timed out, raised, died or broke the protocol.
+        Cancelled: The run was.
+    """
+    try:
+        answer, received = child.ask(
+            order, limit=limit, phase=phase, descriptors=descriptors, stop=stop
+        )
+    except ChildTimedOut as error:
+        ending = Ending.BUILD_TIMED_OUT if phase == "the build" else Ending.TIMED_OUT
+        raise Ended(ending, str(error)) from None
+    except ChildGone as error:
+        signalled = error.ended.signal is not None
+        ending = Ending.KILLED_BY_SIGNAL if signalled else Ending.EXITED
+        raise Ended(ending, f"{error} during {phase}") from None
+    except ChildBrokeProtocol as error:
+        raise _broke_protocol(error) from None
+    if isinstance(answer, protocol.Failure):
+        raise Ended(*_failed(answer, phase))
+    return answer, received
+
+
+def _broke_protocol(error: ChildBrokeProtocol) -> Ended:
+    return Ended(Ending.PROTOCOL_VIOLATION, f"the process broke the protocol: {error}")
+
+
+def _failed(failure: protocol.Failure, phase: str) -> tuple[Ending, str, str]:
+    text = failure.message.strip().splitlines()
+    first = text[0] if text else ""
+    if failure.kind == "build":
+        return Ending.BUILD_FAILED, first or failure.error, failure.trace
+    reason = f"{failure.error}: {first}" if first else failure.error
+    if failure.kind == "out_of_memory":
+        return Ending.OUT_OF_MEMORY, f"out of memory during {phase}: {reason}", failure.trace
+    return Ending.RAISED, f"{reason} (in {phase})", failure.trace

@@ -1,0 +1,278 @@
+"""A lane: one device, its fork server, and the evaluations made on it one after another."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.build.layout import CannotBuild, check_buildable, lay_out
+from engine.evaluate.registry import plan_for
+from engine.run import protocol
+from engine.run.devices import Device, DeviceLock
+from engine.run.estimate import CallTimes, evaluation_seconds
+from engine.run.evaluation import Ended, Evaluator, Result, ask_child
+from engine.run.plan import Cell, Job
+from engine.run.process import Cancelled, Child, Server
+from engine.run.record import Subject
+from engine.run.reference import Reference, ReferenceFailed
+from engine.run.report import Reporter
+from engine.schema.endings import STATUS_OF, Ending
+from engine.schema.names import Status
+from engine.schema.run import Kind, Request
+from engine.schema.solution import Solution
+
+MOST_TIMEOUTS = 2
+"""Timeouts of a solution after which it is not tried on further workloads of the run."""
+_SURVIVES = (Ending.PASSED, Ending.WRONG_SHAPE, Ending.WRONG_DTYPE, Ending.WRONG_VALUES)
+"""Endings after which the child may go on: its process is as it was."""
+
+
+class Lane:
+    """Runs jobs on one device.
+
+    Args:
+        device: Where.
+        request: Of the run.
+        scratch: Folder for private folders of children.
+        reporter: Takes events, traces, samples and logs.
+        blobs: Finds the real file of a workload's blob path.
+        stop: True once the run is cancelled.
+        spawn: Start fresh interpreters instead of forking.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        request: Request,
+        scratch: Path,
+        reporter: Reporter,
+        blobs: Callable[[str], Path],
+        stop: Callable[[], bool],
+        spawn: bool = False,
+    ) -> None:
+        self._device = device
+        self._request = request
+        self._settings = request.settings
+        self._scratch = scratch
+        self._reporter = reporter
+        self._blobs = blobs
+        self._stop = stop
+        self._lock = DeviceLock(device)
+        self._reference_times = CallTimes()
+        scratch.mkdir(parents=True, exist_ok=True)
+        self._server = Server(device.name, scratch, spawn=spawn)
+        if not self._server.ready.clean:
+            reporter.notice(
+                f"{device.name}: forking is not safe here ({self._server.ready.reason}); "
+                "a fresh interpreter is started for every solution"
+            )
+
+    def close(self) -> None:
+        """End the fork server and remove the scratch folder."""
+        self._server.close()
+        self._lock.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def run(self, job: Job) -> None:
+        """Make every evaluation of a job.
+
+        Raises:
+            Cancelled: The run was.
+            ServerFailed: The device's fork server died.
+        """
+        self._reference_times = CallTimes()
+        reference = Reference(
+            self._server,
+            self._scratch / "reference",
+            job.definition,
+            self._settings,
+            self._blobs,
+            self._stop,
+        )
+        try:
+            for number, cells in enumerate(job.cells.values()):
+                self._take_lock(cells[0])
+                try:
+                    folder = self._scratch / f"solution-{number}"
+                    SolutionRun(self, job, cells, reference, folder).run()
+                finally:
+                    self._lock.release()
+        finally:
+            reference.close()
+
+    def _take_lock(self, first: Cell) -> None:
+        told = False
+        while not self._lock.acquire():
+            if self._stop():
+                raise Cancelled
+            if not told:
+                message = f"waiting for {self._device.name}: another run is using it"
+                self._reporter.event(Kind.WAITING, first.evaluation, message=message)
+                told = True
+            time.sleep(0.1)
+
+    def subject(self, job: Job, cell: Cell) -> Subject:
+        """What a cell evaluates here."""
+        return Subject(
+            evaluation=cell.evaluation,
+            definition=job.definition,
+            solution=cell.solution,
+            workload=cell.workload,
+            device=self._device,
+            versions=self._server.ready.versions,
+        )
+
+
+class SolutionRun:
+    """One solution of a job, workload by workload, in children that die on every failure."""
+
+    def __init__(
+        self, lane: Lane, job: Job, cells: list[Cell], reference: Reference, folder: Path
+    ) -> None:
+        self._lane = lane
+        self._job = job
+        self._cells = cells
+        self._reference = reference
+        self._folder = folder
+        self._child: Child | None = None
+        self._times = CallTimes()
+        self._timeouts = 0
+        self._build_failure: Ended | None = None
+
+    def run(self) -> None:
+        """Evaluate every cell."""
+        reporter = self._lane._reporter
+        solution = self._cells[0].solution
+        try:
+            check_buildable(solution)
+            self._sources = lay_out(solution, self._folder / "src")
+        except (CannotBuild, OSError) as error:
+            for cell in self._cells:
+                reporter.event(Kind.NOT_RUN, cell.evaluation, message=str(error))
+            return
+        try:
+            for cell in self._cells:
+                reason = self._reason_not_to_run(cell)
+                if reason:
+                    reporter.event(Kind.NOT_RUN, cell.evaluation, message=reason)
+                    continue
+                try:
+                    self._evaluate(cell)
+                except ReferenceFailed as error:
+                    message = f"no verdict: {error}"
+                    reporter.event(Kind.NOT_RUN, cell.evaluation, message=message)
+        finally:
+            self._drop_child()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _reason_not_to_run(self, cell: Cell) -> str:
+        if self._lane._stop():
+            raise Cancelled
+        if cell.known_problem:
+            return f"no verdict: {cell.known_problem}"
+        if self._timeouts >= MOST_TIMEOUTS:
+            return f"not tried: {self._timeouts} evaluations of this solution timed out before"
+        if self._lane._device.name == "cpu":
+            return self._too_slow(cell)
+        return ""
+
+    def _too_slow(self, cell: Cell) -> str:
+        """On the CPU device large workloads can take hours; say so instead of timing out."""
+        settings = self._lane._settings
+        plan = plan_for(self._job.definition, cell.workload, settings)
+        limit = settings.cpu_estimate_limit_s
+        for who, times in (("the reference", self._lane._reference_times), ("it", self._times)):
+            call = times.predict(cell.workload.axes)
+            if call is not None and (total := evaluation_seconds(call, plan, settings)) > limit:
+                return f"not run on cpu: {who} would take about {total:.0f} s (limit {limit:g} s)"
+        return ""
+
+    def _evaluate(self, cell: Cell) -> None:
+        lane, reporter = self._lane, self._lane._reporter
+        subject = lane.subject(self._job, cell)
+        started = time.monotonic()
+
+        def report(kind: Kind, **fields: object) -> None:
+            reporter.event(kind, cell.evaluation, device=lane._device.name, **fields)
+
+        plan = plan_for(self._job.definition, cell.workload, lane._settings)
+        report(Kind.BUILDING)
+        if self._build_failure is None:
+            prepared = self._reference.prepare(cell.workload, plan)
+            lane._reference_times.add(cell.workload.axes, prepared.call_s)
+        try:
+            child = self._loaded_child()
+        except Ended as end:
+            result = Result(ending=end.ending, reason=end.reason, detail=end.detail)
+        else:
+            evaluator = Evaluator(
+                child, self._reference, self._job.definition, lane._settings, report, lane._stop
+            )
+            result = evaluator.evaluate(cell.workload, plan, prepared)
+        printed = self._take_output()
+        # Files are named as in the solution, not by where they were laid out.
+        place = f"{self._sources}/"
+        result.reason = result.reason.replace(place, "")
+        result.detail = result.detail.replace(place, "")
+        printed = printed.replace(place, "")
+        if STATUS_OF[result.ending] is Status.TIMEOUT:
+            self._timeouts += 1
+        if result.timing is not None:
+            self._times.add(cell.workload.axes, result.timing.summary.median / 1e9)
+        elif result.first_call_s is not None:
+            self._times.add(cell.workload.axes, result.first_call_s)
+        if result.ending not in _SURVIVES:
+            self._drop_child()
+        reporter.done(subject, result, printed, time.monotonic() - started)
+
+    def _loaded_child(self) -> Child:
+        """The child with the solution loaded; a failed build is a fact for every workload.
+
+        Raises:
+            Ended: It cannot be built.
+        """
+        if self._build_failure is not None:
+            raise self._build_failure
+        if self._child is None:
+            self._child = self._lane._server.child(self._folder)
+            try:
+                ask_child(
+                    self._child,
+                    _load_order(self._cells[0].solution, self._job, self._sources),
+                    limit=self._lane._settings.build_limit_s,
+                    phase="the build",
+                    stop=self._lane._stop,
+                )
+            except Ended as end:
+                if end.ending is Ending.BUILD_FAILED:
+                    self._build_failure = end
+                raise
+        return self._child
+
+    def _take_output(self) -> str:
+        if self._child is None:
+            return ""
+        text = self._child.capture.text()
+        self._child.capture.clear()
+        return text
+
+    def _drop_child(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+
+
+def _load_order(solution: Solution, job: Job, sources: Path) -> protocol.Load:
+    spec = solution.spec
+    return protocol.Load(
+        folder=str(sources),
+        language=spec.language,
+        entry_file=spec.entry_file,
+        entry_function=spec.entry_function,
+        destination_passing=spec.destination_passing_style,
+        inputs=list(job.definition.inputs),
+        outputs=list(job.definition.outputs),
+    )
+

@@ -1,0 +1,139 @@
+"""From a request to the evaluations it means, in the order in which they run."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from engine.schema.definition import Definition
+from engine.schema.run import Request
+from engine.schema.solution import Solution
+from engine.schema.workload import Workload
+from engine.store import TraceStore
+
+FIRST_AUTHOR = "baseline"
+
+
+class Cell(Struct, kw_only=True):
+    """One evaluation to be made.
+
+    Args:
+        known_problem: Why it cannot be made, where that is known beforehand.
+    """
+
+    evaluation: str
+    solution: Solution
+    workload: Workload
+    known_problem: str = ""
+
+
+class Job(Struct, kw_only=True):
+    """Everything to be run of one definition, on one device, solution by solution."""
+
+    definition: Definition
+    cells: dict[str, list[Cell]] = field(default_factory=dict)
+
+
+class Planned(Struct, kw_only=True):
+    """What a request means for a dataset as it is now.
+
+    Args:
+        notices: What was asked for and is not there.
+    """
+
+    jobs: list[Job]
+    notices: list[str]
+
+    @property
+    def count(self) -> int:
+        """Number of evaluations."""
+        return sum(len(cells) for job in self.jobs for cells in job.cells.values())
+
+
+def make_plan(request: Request, store: TraceStore) -> Planned:
+    """Plan a request.
+
+    Workloads go from small to large, so that the first results come soon and the large ones can
+    be estimated; quick runs take the smallest only. The baseline's solutions come first.
+    """
+    notices: list[str] = []
+    jobs: list[Job] = []
+    number = 0
+    for name in _definitions(request, store, notices):
+        definition = store.definition(name)
+        workloads = _workloads(definition, request, store)
+        solutions = _solutions(definition, request, store)
+        for what, found in (("workloads", workloads), ("solutions", solutions)):
+            if not found:
+                notices.append(f"{name} has no {what} that the request means")
+        job = Job(definition=definition)
+        for solution in solutions:
+            cells = []
+            for workload, problem in workloads:
+                if request.pairs and (solution.name, workload.uuid) not in request.pairs:
+                    continue
+                number += 1
+                cells.append(
+                    Cell(
+                        evaluation=f"{request.run}.{number:05d}",
+                        solution=solution,
+                        workload=workload,
+                        known_problem=problem,
+                    )
+                )
+            if cells:
+                job.cells[solution.name] = cells
+        if job.cells:
+            jobs.append(job)
+    return Planned(jobs=jobs, notices=notices)
+
+
+def _definitions(request: Request, store: TraceStore, notices: list[str]) -> list[str]:
+    known = [row.name for row in store.definitions(sort="name")]
+    if request.definitions:
+        notices += [f"no definition {name!r}" for name in request.definitions if name not in known]
+        return [name for name in known if name in request.definitions]
+    if not (request.solutions or request.workloads or request.pairs):
+        return known
+    wanted = {row.definition for row in store.solutions() if _is_wanted(row.name, request)}
+    return [name for name in known if name in wanted]
+
+
+def _is_wanted(solution: str, request: Request) -> bool:
+    if request.pairs and solution not in {name for name, _ in request.pairs}:
+        return False
+    return not request.solutions or solution in request.solutions
+
+
+def _solutions(definition: Definition, request: Request, store: TraceStore) -> list[Solution]:
+    rows = [row for row in store.solutions() if row.definition == definition.name]
+    names = dict.fromkeys(
+        row.name
+        for row in sorted(rows, key=lambda row: (row.author != FIRST_AUTHOR, row.author, row.name))
+        if _is_wanted(row.name, request)
+    )
+    return [store.solution(name) for name in names]
+
+
+def _workloads(
+    definition: Definition, request: Request, store: TraceStore
+) -> list[tuple[Workload, str]]:
+    rows = [row for row in store.workloads() if row.definition == definition.name]
+    if request.workloads:
+        rows = [row for row in rows if row.uuid in request.workloads]
+    if request.pairs:
+        wanted = {uuid for _, uuid in request.pairs}
+        rows = [row for row in rows if row.uuid in wanted]
+    found = [(store.workload(row.uuid, definition.name), row.problem) for row in rows]
+    found.sort(key=lambda item: _size(definition, item[0]))
+    narrowed = bool(request.workloads or request.pairs)
+    if request.settings.quick and not narrowed:
+        found = found[: request.settings.quick_workloads]
+    return found
+
+
+def _size(definition: Definition, workload: Workload) -> tuple[float, list[int]]:
+    try:
+        nbytes = float(definition.bytes_of(workload.axes))
+    except KeyError:
+        nbytes = float("inf")
+    return nbytes, list(workload.axes.values())

@@ -1,0 +1,310 @@
+"""The runner's side of fork servers and children: start, ask with a deadline, kill."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.measure import gate_page
+from engine.run import protocol
+from engine.run.capture import Capture
+from engine.run.channel import Channel, ChannelClosed, ProtocolError
+from engine.run.prepare import clean_environment
+
+SERVER_START_S = 180.0
+CHILD_START_S = 60.0
+_SLICE_S = 0.1
+
+
+class ServerFailed(Exception):
+    """The fork server could not be started or has died; says why."""
+
+
+class ChildTimedOut(Exception):
+    """A child did not answer in time. It has been killed."""
+
+    def __init__(self, phase: str, limit: float) -> None:
+        super().__init__(f"{phase} did not finish within {limit:g} s")
+        self.phase = phase
+
+
+class ChildGone(Exception):
+    """A child ended instead of answering.
+
+    Attributes:
+        ended: How, as its guardian reports.
+    """
+
+    def __init__(self, ended: protocol.Ended) -> None:
+        super().__init__(describe_end(ended))
+        self.ended = ended
+
+
+class ChildBrokeProtocol(Exception):
+    """A child sent something that is no answer. It has been killed."""
+
+
+class Cancelled(Exception):
+    """The user asked the run to stop."""
+
+
+def describe_end(ended: protocol.Ended) -> str:
+    """How a process ended, in words."""
+    if ended.signal is not None:
+        try:
+            name = signal.Signals(ended.signal).name
+        except ValueError:
+            name = f"signal {ended.signal}"
+        return f"the process was killed by {name}"
+    return f"the process ended by itself with exit code {ended.code}"
+
+
+class Server:
+    """A fork server for one device.
+
+    Args:
+        device: "cpu" or "cuda:N".
+        cwd: A folder it may stand in.
+        spawn: Start a fresh interpreter for every child instead of forking.
+
+    Raises:
+        ServerFailed: It did not come up.
+    """
+
+    def __init__(self, device: str, cwd: Path, *, spawn: bool = False) -> None:
+        self.device = device.partition(":")[0]
+        ours, theirs = socket.socketpair()
+        environment = clean_environment(device)
+        # An installed interpreter is enough for itself; a checkout is found by its path.
+        root = str(Path(__file__).resolve().parents[2])
+        known = environment.get("PYTHONPATH", "")
+        environment["PYTHONPATH"] = os.pathsep.join(part for part in (root, known) if part)
+        environment["HOME"] = str(cwd)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "engine.run.forkserver", device, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env=environment,
+                cwd=cwd,
+            )
+        self._channel: Channel[protocol.ServerReady] = Channel(ours, protocol.ServerReady)
+        try:
+            self.ready, _ = self._channel.receive(SERVER_START_S)
+        except (ChannelClosed, TimeoutError, ProtocolError) as error:
+            self.close()
+            reason = str(error) or type(error).__name__
+            raise ServerFailed(f"the worker process for {device} did not start: {reason}") from None
+        self.spawn = spawn or not self.ready.clean
+
+    def child(self, scratch: Path, *, trusted: bool = False) -> Child:
+        """Start a child.
+
+        Raises:
+            ServerFailed: The server is gone.
+            ChildGone: The child ended before it was ready.
+            ChildTimedOut: It did not become ready.
+        """
+        scratch.mkdir(parents=True, exist_ok=True)
+        ours, theirs = socket.socketpair()
+        status, guardian_status = socket.socketpair()
+        log_read, log_write = os.pipe2(os.O_CLOEXEC)
+        page = os.memfd_create("gate", os.MFD_CLOEXEC)
+        os.ftruncate(page, gate_page.SIZE)
+        order = protocol.Fork(
+            scratch=str(scratch), trusted=trusted, spawn=self.spawn, device=self.device
+        )
+        handed = (theirs.fileno(), log_write, guardian_status.fileno(), page)
+        try:
+            self._channel.send(order, handed)
+        except ChannelClosed:
+            os.close(log_read)
+            ours.close()
+            status.close()
+            raise ServerFailed("the worker process has died") from None
+        finally:
+            theirs.close()
+            guardian_status.close()
+            os.close(log_write)
+            os.close(page)
+        return Child(ours, status, log_read)
+
+    def close(self) -> None:
+        """End the server. Children live on until they are killed."""
+        self._channel.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class Child:
+    """One child and its guardian.
+
+    Attributes:
+        capture: What it printed.
+        ended: How it ended, once it has.
+    """
+
+    def __init__(self, conversation: socket.socket, status: socket.socket, log: int) -> None:
+        self._channel: Channel[Any] = Channel(conversation, protocol.FromChild)
+        self._status: Channel[Any] = Channel(status, protocol.Watching | protocol.Ended)
+        self._log = log
+        self._log_open = True
+        os.set_blocking(log, False)
+        self.capture = Capture()
+        self.ended: protocol.Ended | None = None
+        self.pid = 0
+        self._had_to_kill = False
+        try:
+            watching, _ = self._status.receive(CHILD_START_S)
+            self.pid = watching.pid
+        except (ChannelClosed, TimeoutError, ProtocolError):
+            self.kill()
+            raise ServerFailed("the guardian of a child did not start") from None
+        self._wait(CHILD_START_S, "starting", lambda: False)
+
+    def ask(
+        self,
+        message: Any,
+        *,
+        limit: float,
+        phase: str,
+        descriptors: tuple[int, ...] = (),
+        stop: Callable[[], bool] = lambda: False,
+    ) -> tuple[Any, list[int]]:
+        """Give an order and wait for its answer.
+
+        Args:
+            message: The order.
+            limit: Seconds.
+            phase: What it is, for the error.
+            descriptors: To send along.
+            stop: Asked now and then; True cancels.
+
+        Raises:
+            ChildTimedOut: No answer in time; the child is dead.
+            ChildGone: It ended.
+            ChildBrokeProtocol: What came is no answer; the child is dead.
+            Cancelled: ``stop`` said so; the child is dead.
+        """
+        try:
+            self._channel.send(message, descriptors)
+        except ChannelClosed:
+            raise self._gone() from None
+        return self._wait(limit, phase, stop)
+
+    def _wait(self, limit: float, phase: str, stop: Callable[[], bool]) -> tuple[Any, list[int]]:
+        deadline = time.monotonic() + limit
+        poller = select.poll()
+        poller.register(self._channel.fileno(), select.POLLIN)
+        if self._log_open:
+            poller.register(self._log, select.POLLIN)
+        try:
+            while True:
+                answer = self._channel.buffered()
+                if answer is not None:
+                    self._drain()
+                    return answer
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    self._dump_stack()
+                    self.kill()
+                    raise ChildTimedOut(phase, limit)
+                if stop():
+                    self.kill()
+                    raise Cancelled
+                for descriptor, _ in poller.poll(min(left, _SLICE_S) * 1000):
+                    if descriptor != self._log:
+                        self._channel.receive_some()
+                    elif not self._drain():
+                        poller.unregister(self._log)
+        except ChannelClosed:
+            raise self._gone() from None
+        except ProtocolError as error:
+            self.kill()
+            raise ChildBrokeProtocol(str(error)) from None
+
+    def _drain(self) -> bool:
+        """Take what was printed; False once nobody can print any more."""
+        while self._log_open:
+            try:
+                data = os.read(self._log, 1 << 16)
+            except BlockingIOError:
+                return True
+            if not data:
+                self._log_open = False
+                break
+            self.capture.feed(data)
+            if len(data) < 1 << 16:
+                return True
+        return False
+
+    def _dump_stack(self) -> None:
+        """Have the child print where it is, so that a timeout says where it hung."""
+        try:
+            os.kill(self.pid, signal.SIGUSR1)
+        except OSError:
+            return
+        before = self.capture.total
+        for _ in range(10):
+            time.sleep(0.03)
+            self._drain()
+            if self.capture.total > before:
+                time.sleep(0.03)
+                break
+
+    def _gone(self) -> Exception:
+        """The child has closed the conversation: learn whether and how it ended."""
+        ended = self.kill(grace=1.0)
+        if self._had_to_kill:
+            return ChildBrokeProtocol("it closed its conversation with the runner")
+        return ChildGone(ended)
+
+    def kill(self, grace: float = 0.0) -> protocol.Ended:
+        """Kill the child with everything it started, unless it ends within ``grace`` seconds.
+
+        Returns:
+            How it ended.
+        """
+        if self.ended is not None:
+            return self.ended
+        self._channel.close()
+        self.ended = self._last_words(grace)
+        if self.ended is None:
+            self._had_to_kill = True
+            self._status.hang_up()
+            self.ended = self._last_words(10.0)
+        if self.ended is None:
+            # The guardian itself is gone; the child dies with it (PDEATHSIG).
+            self.ended = protocol.Ended(code=None, signal=int(signal.SIGKILL), stuck=0)
+        self._drain()
+        self._status.close()
+        os.close(self._log)
+        self._log_open = False
+        return self.ended
+
+    def _last_words(self, seconds: float) -> protocol.Ended | None:
+        """Wait for the guardian's report while taking what is printed."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self._drain()
+            try:
+                message, _ = self._status.receive(0.02)
+            except TimeoutError:
+                if time.monotonic() >= deadline:
+                    return None
+                continue
+            except (ChannelClosed, ProtocolError):
+                return None
+            if isinstance(message, protocol.Ended):
+                return message

@@ -1,0 +1,240 @@
+"""Messages between the runner, the fork server and the child program.
+
+Every message is one JSON object in a length-prefixed frame (``channel``), checked against these
+Structs on arrival; raw tensors travel beside it as sealed memory files. There is no pickle, and
+nothing here is a verdict: a child reports ticks, bytes and exceptions.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from engine.evaluate.facts import Check, Rule
+from engine.schema.definition import Definition
+from engine.schema.workload import Workload
+
+
+class TensorMeta(Struct, kw_only=True):
+    """One tensor in a memory file.
+
+    Args:
+        dtype: Name as in torch, without the prefix ("bfloat16"), or what came instead of a
+            tensor ("NoneType") where ``shape`` is None.
+        shape: Lengths, or None where this is not a tensor.
+        offset: First byte in the memory file; -1 where the bytes were not sent.
+        nbytes: Number of bytes.
+    """
+
+    name: str
+    dtype: str
+    shape: list[int] | None
+    offset: int = -1
+    nbytes: int = 0
+
+
+# --- runner -> child ---------------------------------------------------------------------------
+
+
+class Load(Struct, tag="load", kw_only=True):
+    """Import a solution from ``folder`` and keep its entry function."""
+
+    folder: str
+    language: str
+    entry_file: str
+    entry_function: str
+    destination_passing: bool
+    inputs: list[str]
+    outputs: list[str]
+
+
+class Open(Struct, tag="open", kw_only=True):
+    """Take one set of inputs: tensors from the memory file that comes along, and scalars."""
+
+    key: int
+    order: list[str]
+    tensors: list[TensorMeta]
+    scalars: dict[str, bool | int | float]
+    outputs: list[TensorMeta]
+
+
+class Call(Struct, tag="call", kw_only=True):
+    """Call once (or ``repeat`` times, outputs stacked) on a set and send the outputs."""
+
+    key: int
+    repeat: int = 1
+
+
+class Block(Struct, tag="block", kw_only=True):
+    """Make ``n`` timed calls, rotating through the sets; keep the outputs of the last."""
+
+    keys: list[int]
+    n: int
+    warmup: int = 0
+
+
+class Export(Struct, tag="export"):
+    """Send the outputs of the last timed call."""
+
+
+class Close(Struct, tag="close", kw_only=True):
+    """Forget sets of inputs."""
+
+    keys: list[int]
+
+
+# Only the trusted role answers these.
+
+
+class LoadReference(Struct, tag="load_reference", kw_only=True):
+    """Execute a definition's reference."""
+
+    definition: Definition
+
+
+class Generate(Struct, tag="generate", kw_only=True):
+    """Make one set of inputs from a seed, send it, and keep it with its expected outputs.
+
+    ``blobs`` maps each blob path that the workload names to the real file.
+    """
+
+    key: int
+    workload: Workload
+    seed: str
+    evaluator: str
+    blobs: dict[str, str]
+
+
+class Compare(Struct, tag="compare", kw_only=True):
+    """Compare outputs (in the memory file that comes along) with what the reference gives."""
+
+    key: int
+    evaluator: str
+    rule: Rule
+    outputs: list[TensorMeta]
+    repeat: int = 1
+
+
+ToChild = Load | Open | Call | Block | Export | Close | LoadReference | Generate | Compare
+
+
+# --- child -> runner ---------------------------------------------------------------------------
+
+
+class Ready(Struct, tag="ready", kw_only=True):
+    """The child is prepared and waits for orders."""
+
+    pid: int
+    seconds: float = 0.0
+    isolation: str = ""
+
+
+class Done(Struct, tag="done", kw_only=True):
+    """An order without a result is carried out; ``seconds`` is how long it took."""
+
+    seconds: float = 0.0
+
+
+class Outputs(Struct, tag="outputs", kw_only=True):
+    """Outputs of a call, in the memory file that comes along."""
+
+    tensors: list[TensorMeta]
+    seconds: float = 0.0
+
+
+class Inputs(Struct, tag="inputs", kw_only=True):
+    """A generated set, in the memory file that comes along."""
+
+    tensors: list[TensorMeta]
+    scalars: dict[str, bool | int | float]
+    seconds: float = 0.0
+
+
+class Ticks(Struct, tag="ticks", kw_only=True):
+    """Raw figures of a block of timed calls, in nanoseconds."""
+
+    timer: str
+    device_ns: list[int]
+    host_ns: list[int]
+    kernels: list[tuple[str, int]] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+
+
+class Checks(Struct, tag="checks", kw_only=True):
+    """Result of a comparison."""
+
+    checks: list[Check]
+
+
+class Failure(Struct, tag="failure", kw_only=True):
+    """Carrying out an order raised.
+
+    Args:
+        kind: "build", "raised", "out_of_memory" or "outputs".
+        error: Name of the exception's class.
+        message: Its text.
+        trace: Traceback, without the frames of this program.
+    """
+
+    kind: str
+    error: str
+    message: str
+    trace: str = ""
+
+
+FromChild = Ready | Done | Outputs | Inputs | Ticks | Checks | Failure
+
+
+# --- runner <-> fork server, guardian -> runner ------------------------------------------------
+
+
+class Fork(Struct, tag="fork", kw_only=True):
+    """Make a child. Four descriptors come along: channel, log, status, flag page.
+
+    Args:
+        scratch: Private folder of the child; its home, temporary folder and caches.
+        trusted: The reference's role instead of a solution's.
+        spawn: Start a fresh interpreter instead of forking this one.
+        device: "cpu" or "cuda".
+    """
+
+    scratch: str
+    trusted: bool
+    spawn: bool
+    device: str
+
+
+class ServerReady(Struct, tag="server_ready", kw_only=True):
+    """The fork server has imported everything and can fork.
+
+    Args:
+        clean: True if a fork is safe: one thread, CUDA untouched.
+        reason: Why it is not.
+    """
+
+    pid: int
+    seconds: float
+    clean: bool
+    reason: str
+    versions: dict[str, str]
+
+
+class Watching(Struct, tag="watching", kw_only=True):
+    """The guardian's child has started."""
+
+    pid: int
+
+
+class Ended(Struct, tag="ended", kw_only=True):
+    """The guardian's child and everything it started is gone.
+
+    Args:
+        code: Exit code, or None where a signal ended it.
+        signal: Number of the signal, or None.
+        orphans: Processes it left behind, which were killed.
+        stuck: Processes that could not be killed.
+    """
+
+    code: int | None
+    signal: int | None
+    orphans: int = 0
+    stuck: int = 0

@@ -1,0 +1,233 @@
+"""The trusted child of a device: inputs and expectations per workload, kept within a budget."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from engine.evaluate.facts import Check
+from engine.evaluate.registry import Plan
+from engine.run import protocol
+from engine.run.process import (
+    Child,
+    ChildBrokeProtocol,
+    ChildGone,
+    ChildTimedOut,
+    Server,
+)
+from engine.run.timing import Timing, time_calls
+from engine.schema.definition import Definition
+from engine.schema.run import Settings
+from engine.schema.workload import Workload
+
+BUDGET_BYTES = 8 << 30
+"""Bytes of input sets that are kept; workloads used longest ago are forgotten first."""
+
+
+class ReferenceFailed(Exception):
+    """Inputs cannot be made or the reference does not run; no verdict is possible."""
+
+
+class InputSetFile(Struct, kw_only=True):
+    """One set of inputs in a sealed memory file."""
+
+    key: int
+    descriptor: int
+    tensors: list[protocol.TensorMeta]
+    scalars: dict[str, bool | int | float]
+
+
+class Prepared(Struct, kw_only=True):
+    """A workload that is ready: its input sets here, the expectations in the trusted child."""
+
+    sets: list[InputSetFile]
+    seed: str
+    nbytes: int
+    call_s: float
+    timing: Timing | None = None
+
+
+class Reference:
+    """The reference of one definition on one device.
+
+    Args:
+        server: Forks the trusted child.
+        scratch: Private folder of that child.
+        definition: Whose reference.
+        settings: Of the run.
+        blobs: Finds the real file of a workload's blob path; raises what says why not.
+        stop: True once the run is cancelled.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        scratch: Path,
+        definition: Definition,
+        settings: Settings,
+        blobs: Callable[[str], Path],
+        stop: Callable[[], bool],
+    ) -> None:
+        self._server = server
+        self._scratch = scratch
+        self._definition = definition
+        self._settings = settings
+        self._blobs = blobs
+        self._stop = stop
+        self._child: Child | None = None
+        self._kept: OrderedDict[tuple[str, Plan], Prepared] = OrderedDict()
+        self._next_key = 0
+
+    def prepare(self, workload: Workload, plan: Plan) -> Prepared:
+        """Make the input sets of a workload and what the reference expects of them.
+
+        Raises:
+            ReferenceFailed: That is not possible.
+            Cancelled: The run was.
+        """
+        known = self._kept.get((workload.uuid, plan))
+        if known is not None:
+            self._kept.move_to_end((workload.uuid, plan))
+            return known
+        blobs = self._find_blobs(workload)
+        seed = secrets.token_hex(16)
+        sets: list[InputSetFile] = []
+        seconds = 0.0
+        for number in range(plan.sets):
+            self._next_key += 1
+            order = protocol.Generate(
+                key=self._next_key,
+                workload=workload,
+                seed=f"{seed}:{workload.uuid}:{number}",
+                evaluator=plan.evaluator,
+                blobs=blobs,
+            )
+            limit = self._settings.first_call_limit_s + self._settings.build_limit_s
+            answer, descriptors = self._ask(order, limit, "the reference")
+            sets.append(
+                InputSetFile(
+                    key=order.key,
+                    descriptor=descriptors[0],
+                    tensors=answer.tensors,
+                    scalars=answer.scalars,
+                )
+            )
+            seconds = answer.seconds
+        total = sum(os.fstat(item.descriptor).st_size for item in sets)
+        prepared = Prepared(sets=sets, seed=seed, nbytes=total, call_s=seconds)
+        self._kept[workload.uuid, plan] = prepared
+        self._forget(keep=prepared)
+        return prepared
+
+    def _find_blobs(self, workload: Workload) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, source in workload.inputs.items():
+            path = getattr(source, "path", None)
+            if path is None:
+                continue
+            try:
+                found[path] = str(self._blobs(path))
+            except (OSError, ValueError, LookupError) as error:
+                raise ReferenceFailed(f"input {name!r}: {error}") from None
+        return found
+
+    def timing(self, prepared: Prepared) -> Timing:
+        """Latency of the reference on a prepared workload, measured once.
+
+        Raises:
+            ReferenceFailed: It failed while being timed.
+        """
+        if prepared.timing is None:
+            keys = [item.key for item in prepared.sets]
+            limit = self._settings.call_limit_s + self._settings.first_call_limit_s
+
+            def ask(order: Any) -> Any:
+                return self._ask(order, limit, "timing the reference")[0]
+
+            prepared.timing = time_calls(ask, keys, self._settings, lambda summary: None)
+        return prepared.timing
+
+    def compare(
+        self, key: int, plan: Plan, outputs: protocol.Outputs, descriptor: int, repeat: int
+    ) -> list[Check]:
+        """Compare outputs of a solution with what is expected of a set.
+
+        Raises:
+            ReferenceFailed: The comparison itself failed.
+        """
+        order = protocol.Compare(
+            key=key,
+            evaluator=plan.evaluator,
+            rule=plan.rule,
+            outputs=outputs.tensors,
+            repeat=repeat,
+        )
+        limit = self._settings.total_limit_s
+        answer, _ = self._ask(order, limit, "comparing outputs", (descriptor,))
+        checks: list[Check] = answer.checks
+        return checks
+
+    def _ask(
+        self, order: Any, limit: float, phase: str, descriptors: tuple[int, ...] = ()
+    ) -> tuple[Any, list[int]]:
+        try:
+            child = self._live_child()
+            answer, received = child.ask(
+                order, limit=limit, phase=phase, descriptors=descriptors, stop=self._stop
+            )
+        except (ChildTimedOut, ChildGone, ChildBrokeProtocol) as error:
+            self._drop_child()
+            raise ReferenceFailed(str(error)) from None
+        if isinstance(answer, protocol.Failure):
+            detail = f"\n{answer.trace}" if answer.trace else ""
+            raise ReferenceFailed(f"{answer.error}: {answer.message}{detail}")
+        return answer, received
+
+    def _live_child(self) -> Child:
+        if self._child is None:
+            self._child = self._server.child(self._scratch, trusted=True)
+            answer, _ = self._child.ask(
+                protocol.LoadReference(definition=self._definition),
+                limit=self._settings.build_limit_s,
+                phase="loading the reference",
+                stop=self._stop,
+            )
+            if isinstance(answer, protocol.Failure):
+                raise ReferenceFailed(f"{answer.error}: {answer.message}\n{answer.trace}")
+        return self._child
+
+    def _forget(self, keep: Prepared) -> None:
+        """Drop workloads used longest ago until the budget holds."""
+        while sum(item.nbytes for item in self._kept.values()) > BUDGET_BYTES:
+            (key, oldest) = next(iter(self._kept.items()))
+            if oldest is keep:
+                return
+            del self._kept[key]
+            self._release(oldest)
+
+    def _release(self, prepared: Prepared) -> None:
+        for item in prepared.sets:
+            os.close(item.descriptor)
+        if self._child is not None:
+            keys = [item.key for item in prepared.sets]
+            self._ask(protocol.Close(keys=keys), self._settings.call_limit_s, "forgetting")
+
+    def _drop_child(self) -> None:
+        """The child is dead, and with it every expectation."""
+        self._child = None
+        for prepared in self._kept.values():
+            for item in prepared.sets:
+                os.close(item.descriptor)
+        self._kept.clear()
+
+    def close(self) -> None:
+        """End the trusted child."""
+        if self._child is not None:
+            self._child.kill()
+        self._drop_child()

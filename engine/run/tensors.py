@@ -1,0 +1,93 @@
+"""Tensors <-> bytes in memory files, by dtype name and shape."""
+
+from __future__ import annotations
+
+import mmap
+from typing import Any
+
+import torch
+
+from engine.run.memory import aligned
+from engine.run.protocol import TensorMeta
+
+MAX_OUTPUT_BYTES = 16 << 30
+
+
+def dtype_named(name: str) -> torch.dtype:
+    """The torch dtype of a schema name.
+
+    Raises:
+        ValueError: torch has no such dtype that can be computed with here.
+    """
+    found = getattr(torch, name, None)
+    if not isinstance(found, torch.dtype):
+        raise ValueError(f"dtype {name} cannot be made by this torch")
+    return found
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """ "bfloat16" for torch.bfloat16."""
+    return str(dtype).removeprefix("torch.")
+
+
+def tensor_bytes(tensor: torch.Tensor) -> memoryview:
+    """The elements of a tensor as bytes in host memory, in row-major order."""
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return memoryview(flat.view(torch.uint8).numpy().data) if flat.numel() else memoryview(b"")
+
+
+def describe(name: str, value: Any, offset: int) -> tuple[TensorMeta, memoryview | None, int]:
+    """What to say of one output, its bytes, and where the next one starts.
+
+    Something that is no plain tensor is named by its type and sends no bytes.
+    """
+    if type(value) is not torch.Tensor:
+        return TensorMeta(name=name, dtype=type(value).__name__, shape=None), None, offset
+    part = tensor_bytes(value)
+    start = aligned(offset)
+    meta = TensorMeta(
+        name=name,
+        dtype=dtype_name(value.dtype),
+        shape=list(value.shape),
+        offset=start,
+        nbytes=len(part),
+    )
+    return meta, part, start + len(part)
+
+
+def read_tensors(metas: list[TensorMeta], memory: mmap.mmap | None) -> dict[str, torch.Tensor]:
+    """Tensors that lie in a mapped memory file, without a copy."""
+    return {meta.name: read_tensor(meta, memory) for meta in metas}
+
+
+def read_tensor(meta: TensorMeta, memory: mmap.mmap | None) -> torch.Tensor:
+    """One tensor of a mapped memory file.
+
+    Raises:
+        ValueError: The description does not fit the file.
+    """
+    if meta.shape is None:
+        raise ValueError(f"{meta.name} is no tensor")
+    dtype = dtype_named(meta.dtype)
+    elements = 1
+    for length in meta.shape:
+        elements *= length
+    if elements < 0 or elements * dtype.itemsize != meta.nbytes:
+        raise ValueError(f"{meta.name}: {meta.nbytes} bytes do not hold shape {meta.shape}")
+    if elements == 0:
+        return torch.empty(meta.shape, dtype=dtype)
+    if memory is None or meta.offset < 0 or meta.offset + meta.nbytes > len(memory):
+        raise ValueError(f"{meta.name}: its bytes are not in the memory file")
+    flat = torch.frombuffer(memory, dtype=dtype, count=elements, offset=meta.offset)
+    return flat.reshape(meta.shape)
+
+
+def poisoned(meta: TensorMeta, device: torch.device) -> torch.Tensor:
+    """A tensor that no correct kernel would leave: NaN everywhere, or an odd integer."""
+    dtype = dtype_named(meta.dtype)
+    tensor = torch.empty(meta.shape or [], dtype=dtype, device=device)
+    if dtype.is_floating_point:
+        tensor.view(torch.uint8).fill_(0xFF) if tensor.dim() else tensor.fill_(float("nan"))
+    elif dtype is not torch.bool:
+        tensor.fill_(-77)
+    return tensor

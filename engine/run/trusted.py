@@ -1,0 +1,165 @@
+"""The trusted role of the child program: inputs, the reference, and comparisons.
+
+No solution's code ever runs here, and expected outputs never leave.
+"""
+
+from __future__ import annotations
+
+import inspect
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.evaluate.evaluators import BY_NAME
+from engine.evaluate.inputs import Value
+from engine.run import protocol
+from engine.run.memory import map_sealed, write_sealed
+from engine.run.tensors import describe, read_tensor
+from engine.run.worker import Reply, Worker
+from engine.schema.definition import Definition
+
+
+class BadReference(Exception):
+    """The reference does not do what its definition says."""
+
+
+class TrustedSet:
+    """Inputs of one set and what the reference expects of them."""
+
+    def __init__(self, values: dict[str, Value], device: torch.device) -> None:
+        self.values = {
+            name: value.to(device) if isinstance(value, torch.Tensor) else value
+            for name, value in values.items()
+        }
+        self.expected: list[torch.Tensor] = []
+
+    def arguments(self) -> list[Any]:
+        """Fresh copies, in the order of the definition."""
+        return [
+            value.clone() if isinstance(value, torch.Tensor) else value
+            for value in self.values.values()
+        ]
+
+
+class TrustedWorker(Worker):
+    """Answers what a worker answers, with the reference as its entry, and more."""
+
+    def __init__(self, device: str, page: int) -> None:
+        super().__init__(device, page)
+        self._definition: Definition | None = None
+        self._trusted: dict[int, TrustedSet] = {}
+        # The reference is the yardstick: no shortcuts in its arithmetic.
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+
+    def handle(self, message: Any, descriptors: list[int]) -> Reply:
+        """Carry out one order."""
+        started = time.monotonic()
+        match message:
+            case protocol.LoadReference():
+                self._load_reference(message.definition)
+                return protocol.Done(seconds=time.monotonic() - started), ()
+            case protocol.Generate():
+                return self._generate(message)
+            case protocol.Compare():
+                return self._compare(message, descriptors[0])
+            case protocol.Close():
+                for key in message.keys:
+                    self._trusted.pop(key, None)
+                return protocol.Done(), ()
+            case _:
+                return super().handle(message, descriptors)
+
+    def prepare_call(self, key: int) -> tuple[list[Any], list[Any]]:
+        """See ``Worker``: the reference returns its outputs."""
+        return self._trusted[key].arguments(), []
+
+    def _load_reference(self, definition: Definition) -> None:
+        entry = _execute(definition)
+        parameters = list(inspect.signature(entry).parameters)
+        if parameters != list(definition.inputs):
+            # Called by position, so only the order of equal names can be wrong.
+            same = sorted(parameters) == sorted(definition.inputs)
+            if same:
+                entry = partial(_by_name, entry, list(definition.inputs))
+        self._definition = definition
+        self.set_reference(entry, list(definition.outputs))
+
+    def _generate(self, message: protocol.Generate) -> Reply:
+        started = time.monotonic()
+        definition = self._known()
+        evaluator = BY_NAME[message.evaluator]
+        values = evaluator.make_inputs(definition, message.workload, message.seed, message.blobs)
+        made = TrustedSet(values, self.device)
+        made.expected = evaluator.expect(lambda: self.invoke(made.arguments(), []))
+        self.synchronize()
+        self._check_expected(made.expected, message)
+        self._trusted[message.key] = made
+        metas, parts, offset = [], [], 0
+        scalars: dict[str, bool | int | float] = {}
+        for name, value in values.items():
+            if not isinstance(value, torch.Tensor):
+                scalars[name] = value
+                continue
+            meta, part, offset = describe(name, value, offset)
+            metas.append(meta)
+            if part is not None:
+                parts.append(part)
+        seconds = time.monotonic() - started
+        reply = protocol.Inputs(tensors=metas, scalars=scalars, seconds=seconds)
+        return reply, (write_sealed(parts, "inputs"),)
+
+    def _check_expected(self, expected: list[torch.Tensor], message: protocol.Generate) -> None:
+        definition = self._known()
+        if not expected:
+            return
+        if len(expected) != len(definition.outputs):
+            raise BadReference(
+                f"the reference returned {len(expected)} outputs, not {len(definition.outputs)}"
+            )
+        for name, tensor in zip(definition.outputs, expected, strict=True):
+            shape = definition.shape_of(name, message.workload.axes)
+            if tuple(tensor.shape) != (shape or ()):
+                found = list(tensor.shape)
+                raise BadReference(f"the reference gave {name} shape {found}, not {shape}")
+
+    def _compare(self, message: protocol.Compare, descriptor: int) -> Reply:
+        memory = map_sealed(descriptor)
+        chosen = self._trusted[message.key]
+        outputs = [read_tensor(meta, memory) for meta in message.outputs]
+        per_call = len(outputs) // message.repeat
+        calls = [outputs[i : i + per_call] for i in range(0, len(outputs), per_call)]
+        evaluator = BY_NAME[message.evaluator]
+        checks = evaluator.compare(
+            self._known(), chosen.values, chosen.expected, calls, message.rule
+        )
+        return protocol.Checks(checks=checks), ()
+
+    def _known(self) -> Definition:
+        if self._definition is None:
+            raise BadReference("no reference is loaded")
+        return self._definition
+
+
+def _execute(definition: Definition) -> Callable[..., Any]:
+    """Run the reference's module text from a file, so that tracebacks can quote it."""
+    folder = tempfile.mkdtemp(prefix="reference-")
+    path = str(Path(folder) / "reference.py")
+    Path(path).write_text(definition.reference, encoding="utf-8")
+    space: dict[str, Any] = {"__name__": "fitui_reference", "__file__": path}
+    exec(compile(definition.reference, path, "exec", dont_inherit=True), space)
+    entry = space["run"]
+    if not callable(entry):
+        raise BadReference("`run` of the reference is not a function")
+    return entry  # type: ignore[no-any-return]
+
+
+def _by_name(entry: Callable[..., Any], names: list[str], *values: Any) -> Any:
+    return entry(**dict(zip(names, values, strict=True)))

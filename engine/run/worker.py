@@ -1,0 +1,254 @@
+"""The one child program: load, take inputs, make calls, send outputs. Driven by the runner.
+
+It reports raw ticks, raw bytes and exceptions; medians and verdicts are made elsewhere. In the
+trusted role (``engine.run.trusted``) the same program runs the reference, makes inputs and
+compares outputs; only there do expected outputs exist.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+
+from engine.build.loader import BuildFailure, load_entry
+from engine.measure.timers import make_timer
+from engine.run import protocol
+from engine.run.channel import Channel, ChannelClosed, ProtocolError
+from engine.run.memory import map_sealed, write_sealed
+from engine.run.tensors import describe, poisoned, read_tensors
+from engine.run.traceback_text import failure_of
+
+Reply = tuple[Any, tuple[int, ...]]
+
+
+class InputSet:
+    """One set of inputs on the device, with a pristine copy of every tensor."""
+
+    def __init__(self, message: protocol.Open, descriptor: int, device: torch.device) -> None:
+        memory = map_sealed(descriptor)
+        tensors = read_tensors(message.tensors, memory)
+        self._pristine = {name: tensor.to(device) for name, tensor in tensors.items()}
+        if device.type == "cpu":
+            self._pristine = {name: tensor.clone() for name, tensor in self._pristine.items()}
+        self._scalars = message.scalars
+        self._order = message.order
+        self._outputs = message.outputs
+        self._device = device
+
+    def arguments(self) -> list[Any]:
+        """Fresh copies of the inputs, in the order of the definition."""
+        return [
+            self._pristine[name].clone() if name in self._pristine else self._scalars[name]
+            for name in self._order
+        ]
+
+    def destinations(self) -> list[torch.Tensor]:
+        """Poisoned tensors for the outputs."""
+        return [poisoned(meta, self._device) for meta in self._outputs]
+
+
+class Worker:
+    """State of one child.
+
+    Args:
+        device: "cpu" or "cuda".
+        page: Memory file shared with the guardian.
+    """
+
+    def __init__(self, device: str, page: int) -> None:
+        self.device = torch.device(device)
+        self.page = page
+        self._entry: Callable[..., Any] | None = None
+        self._destination_passing = True
+        self._output_names: list[str] = []
+        self._sets: dict[int, InputSet] = {}
+        self._timer: Any = None
+        self._last: list[Any] = []
+
+    def handle(self, message: Any, descriptors: list[int]) -> Reply:
+        """Carry out one order; raises whatever the user's code raises."""
+        started = time.monotonic()
+        match message:
+            case protocol.Load():
+                self._load(message)
+            case protocol.Open():
+                self._sets[message.key] = InputSet(message, descriptors[0], self.device)
+            case protocol.Call():
+                return self._call(message)
+            case protocol.Block():
+                return self._block(message)
+            case protocol.Export():
+                return self._export([self._last])
+            case protocol.Close():
+                for key in message.keys:
+                    self._sets.pop(key, None)
+            case _:
+                raise ProtocolError(f"this role does not answer {type(message).__name__}")
+        return protocol.Done(seconds=time.monotonic() - started), ()
+
+    def _load(self, message: protocol.Load) -> None:
+        self._entry = load_entry(
+            message.folder,
+            message.entry_file,
+            message.entry_function,
+            arguments=len(message.inputs)
+            + (len(message.outputs) if message.destination_passing else 0),
+            destination_passing=message.destination_passing,
+        )
+        self._destination_passing = message.destination_passing
+        self._output_names = message.outputs
+
+    def set_reference(self, entry: Callable[..., Any], outputs: list[str]) -> None:
+        """Use a reference, which returns its outputs, as the entry function."""
+        self._entry, self._destination_passing = entry, False
+        self._output_names = outputs
+
+    def invoke(self, arguments: list[Any], destinations: list[Any]) -> Any:
+        """Call the entry function once; the only user code in a timed window."""
+        assert self._entry is not None
+        return self._entry(*arguments, *destinations)
+
+    def prepare_call(self, key: int) -> tuple[list[Any], list[Any]]:
+        """Arguments and destinations for one call on a set."""
+        chosen = self._sets[key]
+        destinations = chosen.destinations() if self._destination_passing else []
+        return chosen.arguments(), destinations
+
+    def outputs_of(self, result: Any, destinations: list[Any]) -> list[Any]:
+        """The outputs of a call, whichever style it was made in."""
+        if self._destination_passing:
+            return destinations
+        return list(result) if isinstance(result, (tuple, list)) else [result]
+
+    def _call(self, message: protocol.Call) -> Reply:
+        started = time.monotonic()
+        gathered = []
+        for _ in range(message.repeat):
+            arguments, destinations = self.prepare_call(message.key)
+            result = self.invoke(arguments, destinations)
+            self.synchronize()
+            gathered.append(self.outputs_of(result, destinations))
+        reply, descriptors = self._export(gathered)
+        reply.seconds = time.monotonic() - started
+        return reply, descriptors
+
+    def _block(self, message: protocol.Block) -> Reply:
+        if self._timer is None:
+            self._timer = make_timer(self.device, self.page)
+        ticks = protocol.Ticks(timer=self._timer.name, device_ns=[], host_ns=[])
+        gc.disable()
+        try:
+            # Unblocked first: lazy loading, autotuning and the allocator may synchronise.
+            for position in range(message.warmup):
+                self.invoke(*self.prepare_call(message.keys[position % len(message.keys)]))
+                self.synchronize()
+            for position in range(message.n):
+                key = message.keys[position % len(message.keys)]
+                arguments, destinations = self.prepare_call(key)
+                self._last = []
+                call = partial(self.invoke, arguments, destinations)
+                sample = self._timer.measure(call)
+                self._last = self.outputs_of(sample.result, destinations)
+                ticks.device_ns.append(sample.device_ns)
+                ticks.host_ns.append(sample.host_ns)
+                ticks.kernels = sample.kernels
+                ticks.flags = sorted({*ticks.flags, *sample.flags})
+        finally:
+            gc.enable()
+        return ticks, ()
+
+    def _export(self, calls: list[list[Any]]) -> Reply:
+        """Send the outputs of one or several calls, one after another."""
+        metas: list[protocol.TensorMeta] = []
+        parts: list[memoryview] = []
+        offset = 0
+        for outputs in calls:
+            for position, value in enumerate(outputs):
+                names = self._output_names
+                name = names[position] if position < len(names) else f"output {position}"
+                meta, part, offset = describe(name, value, offset)
+                metas.append(meta)
+                if part is not None:
+                    parts.append(part)
+        return protocol.Outputs(tensors=metas), (write_sealed(parts),)
+
+    def synchronize(self) -> None:
+        """Wait for the device."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+
+def serve(worker: Worker, conversation: Channel[Any]) -> None:
+    """Answer orders until the runner closes the conversation."""
+    while True:
+        try:
+            message, descriptors = conversation.receive()
+        except ChannelClosed:
+            return
+        reply: Any
+        sent: tuple[int, ...] = ()
+        try:
+            reply, sent = worker.handle(message, descriptors)
+        except ProtocolError:
+            raise
+        except BuildFailure as error:
+            reply = protocol.Failure(
+                kind="build", error=error.type, message=error.message, trace=error.trace
+            )
+        except BaseException as error:
+            reply = failure_of(error)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        conversation.send(reply, sent)
+        for descriptor in (*sent, *descriptors):
+            os.close(descriptor)
+
+
+def main(trusted: bool, device: str, channel: int, page: int) -> int:
+    """Be a child until the runner is done with it.
+
+    Args:
+        trusted: Take the reference's role.
+        device: "cpu" or "cuda".
+        channel: Descriptor of the conversation with the runner.
+        page: Descriptor of the memory file shared with the guardian.
+
+    Returns:
+        Exit code.
+    """
+    faulthandler.enable()
+    # Asked for by the runner before it kills a child that takes too long.
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_grad_enabled(False)
+    kind: Any = protocol.ToChild
+    conversation: Channel[Any] = Channel(socket.socket(fileno=channel), kind)
+    worker: Worker
+    if trusted:
+        from engine.run.trusted import TrustedWorker
+
+        worker = TrustedWorker(device, page)
+    else:
+        worker = Worker(device, page)
+    started = time.monotonic()
+    if device != "cpu":
+        torch.zeros(1, device=device)
+        torch.cuda.synchronize()
+    conversation.send(protocol.Ready(pid=os.getpid(), seconds=time.monotonic() - started))
+    serve(worker, conversation)
+    return 0
+
+
+if __name__ == "__main__":
+    role, where, channel_number, page_number = sys.argv[1:]
+    sys.exit(main(role == "trusted", where, int(channel_number), int(page_number)))

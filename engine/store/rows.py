@@ -1,0 +1,130 @@
+"""What queries return: one immutable value per line of a list on screen."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class DefinitionRow(Struct, frozen=True, kw_only=True):
+    """One definition and how its solutions do.
+
+    Args:
+        n_workloads: Workloads of this definition.
+        n_solutions: Solutions of this definition.
+        n_traces: Evaluations ever made, each counted once.
+        n_passed: (solution, workload) pairs whose latest evaluation of the solution's current
+            version passed.
+        n_failed: The same for those that did not pass.
+        best_solution: The solution without failures, with the most workloads passed, with the
+            highest geometric mean of speedups, in this order; "" where none passed.
+        best_speedup: That geometric mean.
+        last_run: Unix seconds of the newest evaluation.
+        file: Path of the document.
+        layer: Position of its layer.
+    """
+
+    name: str
+    op_type: str
+    description: str
+    tags: list[str]
+    n_inputs: int
+    n_outputs: int
+    var_axes: list[str]
+    n_workloads: int
+    n_solutions: int
+    n_traces: int
+    n_passed: int
+    n_failed: int
+    best_solution: str
+    best_speedup: float | None
+    last_run: float | None
+    file: str
+    layer: int
+
+
+class SolutionRow(Struct, frozen=True, kw_only=True):
+    """One version of a solution that lies in the dataset.
+
+    Args:
+        version: ``content_hash()`` of the document.
+        current: False for a version that one in a higher layer, or of an earlier path, hides.
+        n_workloads: Workloads of its definition.
+        n_passed: Workloads whose latest evaluation of this version passed.
+        n_failed: Workloads whose latest evaluation of this version did not pass.
+        geomean_speedup: Over the workloads that passed.
+        last_run: Unix seconds of the newest evaluation of this version.
+    """
+
+    name: str
+    author: str
+    language: str
+    definition: str
+    version: str
+    current: bool
+    description: str
+    n_workloads: int
+    n_passed: int
+    n_failed: int
+    geomean_speedup: float | None
+    last_run: float | None
+    file: str
+    layer: int
+
+
+class WorkloadRow(Struct, frozen=True, kw_only=True):
+    """One workload.
+
+    Args:
+        inputs: What its inputs are made from ("2 random, 1 safetensors").
+        problem: Why it cannot run (a blob file is missing), or "".
+    """
+
+    uuid: str
+    definition: str
+    axes: dict[str, int]
+    inputs: str
+    problem: str
+    file: str
+    line: int
+    layer: int
+
+
+class TraceRow(Struct, frozen=True, kw_only=True):
+    """One evaluation, without its log.
+
+    Args:
+        id: Names this row for as long as its line stays in place; never used again.
+        workload: uuid.
+        timestamp: As written.
+        time: Unix seconds; a timestamp without a zone is taken as local time.
+        latency_ms: None where there is no performance block.
+        max_absolute_error: None where outputs were not compared, or where it is NaN.
+        run: Id of the run, where this program made the trace.
+        evaluation: Id of the evaluation, where this program made the trace.
+        version: Content hash of the solution that ran, or "".
+        author: From the solution's document, "" where that is not in the dataset.
+    """
+
+    id: int
+    definition: str
+    solution: str
+    workload: str
+    axes: dict[str, int]
+    status: str
+    timestamp: str
+    time: float | None
+    hardware: str
+    latency_ms: float | None
+    reference_latency_ms: float | None
+    speedup: float | None
+    max_absolute_error: float | None
+    max_relative_error: float | None
+    run: str
+    evaluation: str
+    version: str
+    timer: str
+    author: str
+    language: str
+    file: str
+    line: int
+    layer: int

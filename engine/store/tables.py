@@ -1,0 +1,86 @@
+"""The index's tables. Change anything here and raise ``VERSION``: every index is then rebuilt."""
+
+from __future__ import annotations
+
+VERSION = 1
+APPLICATION = 0x46495455
+
+TABLES = """
+-- Counters and identity: layers, generation.
+CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+-- What was read of each file. done, crc, lines: the whole lines up to byte `done`.
+-- unsettled: so young when read that its stamp proves nothing, or it ends in half a line.
+CREATE TABLE file(
+  id INTEGER PRIMARY KEY, layer INT NOT NULL, path BLOB NOT NULL, kind TEXT NOT NULL,
+  size INT, mtime INT, ctime INT, inode INT,
+  done INT NOT NULL DEFAULT 0, crc INT NOT NULL DEFAULT 0, lines INT NOT NULL DEFAULT 0,
+  unsettled INT NOT NULL DEFAULT 1,
+  UNIQUE(layer, path));
+
+CREATE TABLE problem(file INT NOT NULL, line INT, field TEXT NOT NULL, message TEXT NOT NULL);
+CREATE INDEX problem_file ON problem(file);
+
+-- standing: 2 the one that counts, 1 another version of it, 0 hidden by an equal one.
+CREATE TABLE definition(
+  id INTEGER PRIMARY KEY, file INT NOT NULL, name TEXT NOT NULL, op_type TEXT NOT NULL,
+  description TEXT NOT NULL, tags TEXT NOT NULL, n_inputs INT NOT NULL, n_outputs INT NOT NULL,
+  var_axes TEXT NOT NULL, standing INT NOT NULL DEFAULT 0);
+CREATE INDEX definition_name ON definition(name, standing);
+CREATE INDEX definition_file ON definition(file);
+
+CREATE TABLE solution(
+  id INTEGER PRIMARY KEY, file INT NOT NULL, name TEXT NOT NULL, author TEXT NOT NULL,
+  language TEXT NOT NULL, definition TEXT NOT NULL, version TEXT NOT NULL,
+  description TEXT NOT NULL, standing INT NOT NULL DEFAULT 0);
+CREATE INDEX solution_name ON solution(name, standing);
+CREATE INDEX solution_definition ON solution(definition, standing);
+CREATE INDEX solution_file ON solution(file);
+
+CREATE TABLE workload(
+  id INTEGER PRIMARY KEY, file INT NOT NULL, line INT NOT NULL, offset INT NOT NULL,
+  length INT NOT NULL, definition TEXT NOT NULL, uuid TEXT NOT NULL, axes TEXT NOT NULL,
+  inputs TEXT NOT NULL, standing INT NOT NULL DEFAULT 0);
+CREATE INDEX workload_uuid ON workload(uuid, definition, standing);
+CREATE INDEX workload_definition ON workload(definition, standing);
+CREATE INDEX workload_file ON workload(file);
+
+-- Which lines need which blob files, and what is wrong with those ('' where nothing is).
+CREATE TABLE blob_use(file INT NOT NULL, line INT NOT NULL, field TEXT NOT NULL,
+  path TEXT NOT NULL);
+CREATE INDEX blob_use_file ON blob_use(file, line);
+CREATE INDEX blob_use_path ON blob_use(path);
+CREATE TABLE blob(path TEXT PRIMARY KEY, seen TEXT NOT NULL, problem TEXT NOT NULL) WITHOUT ROWID;
+
+-- Every text that many traces share.
+CREATE TABLE name(id INTEGER PRIMARY KEY, kind TEXT NOT NULL, text TEXT NOT NULL,
+  UNIQUE(kind, text));
+
+CREATE TABLE trace(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, file INT NOT NULL, line INT NOT NULL,
+  offset INT NOT NULL, length INT NOT NULL,
+  definition INT NOT NULL, solution INT NOT NULL, workload INT NOT NULL, axes INT NOT NULL,
+  status INT NOT NULL, hardware INT NOT NULL, run INT NOT NULL, version INT NOT NULL,
+  timer INT NOT NULL, evaluation TEXT NOT NULL, timestamp TEXT NOT NULL, time REAL,
+  latency_ms REAL, reference_latency_ms REAL, speedup REAL,
+  max_absolute_error REAL, max_relative_error REAL,
+  identity INT NOT NULL, duplicate INT NOT NULL DEFAULT 0, latest INT NOT NULL DEFAULT 0);
+CREATE INDEX trace_group ON trace(solution, definition, workload);
+CREATE INDEX trace_definition ON trace(definition, time);
+CREATE INDEX trace_time ON trace(time);
+CREATE INDEX trace_file ON trace(file, line);
+CREATE INDEX trace_run ON trace(run, time);
+CREATE INDEX trace_latest ON trace(definition, status) WHERE latest = 1;
+CREATE INDEX trace_evaluation ON trace(evaluation) WHERE evaluation != '';
+
+-- Sums over the traces of one version of one solution; current: the version that counts.
+CREATE TABLE score(
+  definition INT NOT NULL, solution INT NOT NULL, version INT NOT NULL, current INT NOT NULL,
+  n_traces INT NOT NULL, n_passed INT NOT NULL, n_failed INT NOT NULL, geomean REAL,
+  last_run REAL, PRIMARY KEY(definition, solution, version)) WITHOUT ROWID;
+CREATE INDEX score_solution ON score(solution, version);
+
+-- Groups of traces whose duplicate and latest marks and scores are to be worked out again.
+CREATE TABLE stale(definition INT NOT NULL, solution INT NOT NULL,
+  PRIMARY KEY(definition, solution)) WITHOUT ROWID;
+"""

@@ -1,0 +1,204 @@
+"""Noticing that a dataset's files changed. What changed is for ``TraceStore.refresh`` to find.
+
+inotify where it works; where it cannot see (a network file system, the user's limit of watches
+reached), a sweep every two seconds. Events only say that something happened, so a lost one costs
+nothing: a last call comes when all has been quiet for a while.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers.api import BaseObserver, ObservedWatch
+
+from engine.store.layers import FOLDERS
+from engine.store.mounts import network_type
+from engine.store.scan import sweep
+
+COALESCE_SECONDS = 0.05
+SETTLE_SECONDS = 2.2
+POLL_SECONDS = 2.0
+_WATCHED = (*FOLDERS, "blob")
+# Not opened and closed: our own reading would wake us. No FileClosedEvent: modified says it all.
+_EVENTS: list[type[FileSystemEvent]] = [
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileDeletedEvent,
+    DirCreatedEvent,
+    DirMovedEvent,
+    DirDeletedEvent,
+]
+
+
+class Watcher:
+    """Calls back, in a thread of its own, when files of a dataset changed.
+
+    Args:
+        store_layers: Folders of the dataset; those that do not exist yet are waited for.
+        on_change: Called without arguments, never twice at once. A burst of changes is one call;
+            one more comes after the files have been quiet for about two seconds, when a line
+            that was still being written has become whole or is known to be broken off.
+    """
+
+    def __init__(self, store_layers: Sequence[Path], on_change: Callable[[], object]) -> None:
+        self._layers = tuple(store_layers)
+        self._on_change = on_change
+        self._wake = threading.Event()
+        self._stopped = threading.Event()
+        self._observer: BaseObserver | None = None
+        self._watched: dict[Path, ObservedWatch] = {}
+        self._polling = self._reason_to_poll()
+        if not self._polling:
+            self._start_observer()
+        self._last_seen = self._look() if self._polling else 0
+        self._thread = threading.Thread(target=self._run, name="dataset-watcher", daemon=True)
+        self._thread.start()
+
+    @property
+    def mode(self) -> str:
+        """How changes are noticed: "inotify", or "polling every 2 s: why"."""
+        return (
+            f"polling every {POLL_SECONDS:.0f} s: {self._polling}" if self._polling else "inotify"
+        )
+
+    def stop(self) -> None:
+        """End the thread. Safe to call from the callback and more than once."""
+        self._stopped.set()
+        self._wake.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    # -- choosing how
+
+    def _reason_to_poll(self) -> str:
+        for layer in self._layers:
+            found = network_type(layer)
+            if found:
+                return f"{layer} is on {found}, where inotify cannot see other machines' changes"
+        return ""
+
+    def _start_observer(self) -> None:
+        try:
+            from watchdog.observers.inotify import InotifyObserver
+        except (ImportError, OSError) as error:
+            self._polling = f"inotify is not available here ({error})"
+            return
+        self._observer = InotifyObserver()
+        try:
+            self._observer.start()
+            self._watch_new_folders()
+        except OSError as error:
+            self._give_up_inotify(error.strerror or str(error))
+
+    def _give_up_inotify(self, reason: str) -> None:
+        observer, self._observer = self._observer, None
+        if observer is not None and observer.is_alive():
+            observer.stop()
+            observer.join()
+        self._watched.clear()
+        self._polling = f"inotify failed ({reason})"
+        self._last_seen = 0
+
+    def _watch_new_folders(self) -> bool:
+        """Watch what exists now and did not before; forget what is gone.
+
+        Returns:
+            True where the set of watched folders changed.
+
+        Raises:
+            OSError: No more watches are to be had.
+        """
+        assert self._observer is not None
+        changed = False
+        for layer in self._layers:
+            for folder in (layer, *(layer / name for name in _WATCHED)):
+                if folder in self._watched:
+                    if not folder.is_dir():
+                        self._observer.unschedule(self._watched.pop(folder))
+                        changed = True
+                elif folder.is_dir():
+                    handler = _Handler(self._wake, () if folder != layer else _WATCHED)
+                    self._watched[folder] = self._observer.schedule(
+                        handler, os.fspath(folder), recursive=folder != layer, event_filter=_EVENTS
+                    )
+                    changed = True
+        return changed
+
+    # -- the thread
+
+    def _run(self) -> None:
+        settle_at = 0.0
+        while not self._stopped.is_set():
+            woken = self._wake.wait(POLL_SECONDS if not settle_at else SETTLE_SECONDS / 2)
+            if self._stopped.is_set():
+                break
+            if woken:
+                self._stopped.wait(COALESCE_SECONDS)
+                self._wake.clear()
+            changed = self._check() or woken
+            now = time.monotonic()
+            if changed:
+                settle_at = now + SETTLE_SECONDS
+            elif settle_at and now >= settle_at:
+                settle_at, changed = 0.0, True
+            if changed and not self._stopped.is_set():
+                self._call()
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join()
+
+    def _check(self) -> bool:
+        """Look after the observer, or look at the files."""
+        if self._observer is not None:
+            try:
+                if not all(emitter.is_alive() for emitter in self._observer.emitters):
+                    self._watched.clear()
+                    raise OSError("its thread ended")
+                return self._watch_new_folders()
+            except (OSError, KeyError) as error:
+                self._give_up_inotify(getattr(error, "strerror", None) or str(error))
+        seen = self._look()
+        changed = seen != self._last_seen
+        self._last_seen = seen
+        return changed
+
+    def _look(self) -> int:
+        return hash(frozenset(sweep(self._layers).files.values()))
+
+    def _call(self) -> None:
+        try:
+            self._on_change()
+        except Exception:
+            logging.getLogger(__name__).exception("the callback of a dataset's watcher failed")
+
+
+class _Handler(FileSystemEventHandler):
+    """Wakes the watcher; above the watched folders only for the names that matter there."""
+
+    def __init__(self, wake: threading.Event, names: Sequence[str]) -> None:
+        self._wake = wake
+        self._names = frozenset(names)
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        if self._names:
+            paths = (os.fsdecode(event.src_path), os.fsdecode(event.dest_path or ""))
+            if not any(Path(path).name in self._names for path in paths):
+                return
+        self._wake.set()

@@ -1,0 +1,229 @@
+"""The columns of every table: how a definition, solution, workload, trace, run or cell reads."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from engine.run.progress import Cell
+from engine.schema import Problem, Status
+from engine.schema.run import Kind
+from engine.store import DefinitionRow, SolutionRow, TraceRow, WorkloadRow
+from fitui import format as form
+from fitui.format import clean
+from fitui.screens.rows import Field
+from fitui.session import RunView
+
+PHASES = {
+    Kind.QUEUED: ("q", "queued"),
+    Kind.WAITING: ("w", "waiting"),
+    Kind.BUILDING: ("b", "building"),
+    Kind.FIRST_CALL: ("f", "first call"),
+    Kind.CHECKING: ("k", "checking"),
+    Kind.TIMING: ("t", "timing"),
+    Kind.VERIFYING: ("v", "verifying"),
+    Kind.NOT_RUN: ("-", "not run"),
+}
+"""Letter and words of each phase of an evaluation; letters of verdicts are capitals."""
+
+LETTERS = {status.value: status.letter for status in Status}
+
+
+def status_mark(status: str) -> str:
+    """Style of a verdict."""
+    return "passed" if status == Status.PASSED.value else "failed"
+
+
+def status_words(status: str) -> str:
+    """A verdict in small letters."""
+    return status.lower().replace("_", " ")
+
+
+def share(passed: int, failed: int) -> str:
+    """Passed of tried."""
+    return f"{passed}/{passed + failed}" if passed + failed else ""
+
+
+def _age(moment: float | None) -> str:
+    return form.age(moment, time.time())
+
+
+def _score_mark(row: DefinitionRow | SolutionRow) -> str:
+    if row.n_failed:
+        return "failed"
+    return "passed" if row.n_passed else ""
+
+
+def _d(row: Any) -> DefinitionRow:
+    assert isinstance(row, DefinitionRow)
+    return row
+
+
+DEFINITION_FIELDS = (
+    Field("DEFINITION", 26, lambda r: clean(_d(r).name), grow=30, sort="name"),
+    Field("OP", 9, lambda r: clean(_d(r).op_type), grow=10, sort="op"),
+    Field("WL", 4, lambda r: str(_d(r).n_workloads), right=True, sort="workloads"),
+    Field("SOL", 4, lambda r: str(_d(r).n_solutions), right=True, sort="solutions"),
+    Field(
+        "PASSED",
+        7,
+        lambda r: share(_d(r).n_passed, _d(r).n_failed),
+        right=True,
+        sort="failed",
+        mark=_score_mark,
+    ),
+    Field("BEST", 6, lambda r: form.speedup(_d(r).best_speedup), right=True, sort="speedup"),
+    Field("RUN", 4, lambda r: _age(_d(r).last_run), right=True, sort="last_run"),
+    Field("BEST SOLUTION", 14, lambda r: clean(_d(r).best_solution), grow=24, sort="best"),
+    Field("AXES", 12, lambda r: clean(" ".join(_d(r).var_axes)), grow=20),
+)
+
+
+def _s(row: Any) -> SolutionRow:
+    assert isinstance(row, SolutionRow)
+    return row
+
+
+SOLUTION_FIELDS = (
+    Field("SOLUTION", 30, lambda r: clean(_s(r).name), grow=30, sort="name"),
+    Field("AUTHOR", 9, lambda r: clean(_s(r).author), grow=8, sort="author"),
+    Field("LANG", 8, lambda r: clean(_s(r).language), sort="lang"),
+    Field(
+        "PASSED",
+        7,
+        lambda r: share(_s(r).n_passed, _s(r).n_failed),
+        right=True,
+        sort="failed",
+        mark=_score_mark,
+    ),
+    Field("OF", 4, lambda r: str(_s(r).n_workloads), right=True),
+    Field("GEOM", 6, lambda r: form.speedup(_s(r).geomean_speedup), right=True, sort="speedup"),
+    Field("RUN", 4, lambda r: _age(_s(r).last_run), right=True, sort="last_run"),
+    Field("DESCRIPTION", 20, lambda r: clean(_s(r).description), grow=60),
+)
+
+
+def axes_text(axes: dict[str, int]) -> str:
+    """All axes of a workload."""
+    return " ".join(f"{form.short_axis(name)}={value}" for name, value in axes.items())
+
+
+def _w(row: Any) -> WorkloadRow:
+    assert isinstance(row, WorkloadRow)
+    return row
+
+
+WORKLOAD_FIELDS = (
+    Field("AXES", 30, lambda r: clean(axes_text(_w(r).axes)), grow=30),
+    Field("INPUTS", 24, lambda r: clean(_w(r).inputs), grow=20),
+    Field("UUID", 12, lambda r: clean(_w(r).uuid), grow=24, sort="uuid"),
+    Field("PROBLEM", 10, lambda r: clean(_w(r).problem), grow=60, mark=lambda _r: "failed"),
+)
+
+
+def _t(row: Any) -> TraceRow:
+    assert isinstance(row, TraceRow)
+    return row
+
+
+TRACE_FIELDS = (
+    Field(
+        "S",
+        1,
+        lambda r: LETTERS.get(_t(r).status, "?"),
+        sort="status",
+        mark=lambda r: status_mark(_t(r).status),
+    ),
+    Field("SOLUTION", 26, lambda r: clean(_t(r).solution), grow=24, sort="solution"),
+    Field("WORKLOAD", 14, lambda r: clean(axes_text(_t(r).axes)), grow=20),
+    Field("LAT us", 7, lambda r: form.latency(_t(r).latency_ms), right=True, sort="latency"),
+    Field("SPEED", 6, lambda r: form.speedup(_t(r).speedup), right=True, sort="speedup"),
+    Field("ABS ERR", 7, lambda r: form.error(_t(r).max_absolute_error), right=True, sort="abs"),
+    Field("AGE", 4, lambda r: _age(_t(r).time), right=True, sort="time"),
+    Field("DEVICE", 10, lambda r: clean(_t(r).hardware), grow=14, sort="hardware"),
+    Field("DEFINITION", 20, lambda r: clean(_t(r).definition), grow=20, sort="definition"),
+    Field("TIMER", 8, lambda r: clean(_t(r).timer), grow=4),
+)
+
+
+def phase_letter(cell: Cell) -> str:
+    """One letter: the verdict's, or the phase's."""
+    return cell.status.letter if cell.status else PHASES.get(cell.phase, ("?", ""))[0]
+
+
+def phase_words(cell: Cell) -> str:
+    """The verdict or the phase in words."""
+    if cell.status:
+        return status_words(cell.status.value)
+    return PHASES.get(cell.phase, ("", cell.phase.value))[1]
+
+
+def cell_mark(cell: Cell) -> str:
+    """Style of an evaluation of a run."""
+    if cell.status:
+        return status_mark(cell.status.value)
+    return "dim" if cell.phase in (Kind.QUEUED, Kind.NOT_RUN) else "live"
+
+
+CELL_FIELDS = (
+    Field("S", 1, phase_letter, sort="status", mark=cell_mark),
+    Field("SOLUTION", 24, lambda c: clean(c.solution), grow=24, sort="solution"),
+    Field("WORKLOAD", 12, lambda c: clean(axes_text(c.axes)), grow=20),
+    Field("PHASE", 12, phase_words, grow=8, mark=cell_mark),
+    Field("N", 4, lambda c: str(c.n) if c.n else "", right=True),
+    Field("MED us", 7, lambda c: form.latency(c.latency_ms), right=True, sort="latency"),
+    Field("CI", 6, lambda c: form.interval(c.interval), right=True),
+    Field("SPEED", 6, lambda c: form.speedup(c.speedup), right=True, sort="speedup"),
+    Field("TOOK", 6, lambda c: form.seconds(c.elapsed_s), right=True),
+    Field("DEVICE", 6, lambda c: clean(c.device)),
+    Field("MESSAGE", 20, lambda c: clean(c.message), grow=80),
+)
+
+
+def _r(row: Any) -> RunView:
+    assert isinstance(row, RunView)
+    return row
+
+
+def _run_mark(row: Any) -> str:
+    view = _r(row)
+    if view.live:
+        return "live"
+    return "failed" if view.failed or view.state in ("failed", "died") else "passed"
+
+
+RUN_FIELDS = (
+    Field("RUN", 20, lambda r: _r(r).run, sort="run"),
+    Field("STATE", 9, lambda r: _r(r).state, mark=_run_mark),
+    Field("DONE", 7, lambda r: f"{_r(r).ended}/{len(_r(r).cells)}", right=True),
+    Field("FAIL", 4, lambda r: str(_r(r).failed or ""), right=True, mark=lambda _r: "failed"),
+    Field("AGE", 4, lambda r: _age(_r(r).request.created), right=True),
+    Field("TOOK", 6, lambda r: form.seconds(run_seconds(_r(r))), right=True),
+    Field("WHAT", 20, lambda r: clean(_r(r).subject), grow=60),
+    Field("DEVICES", 8, lambda r: clean(" ".join(_r(r).request.devices)), grow=12),
+    Field("MODE", 5, lambda r: "quick" if _r(r).request.settings.quick else "full"),
+)
+
+
+def run_seconds(view: RunView) -> float | None:
+    """How long a run took, once it has ended."""
+    if view.started is None or view.finished is None:
+        return None
+    return view.finished - view.started
+
+
+def _p(row: Any) -> Problem:
+    assert isinstance(row, Problem)
+    return row
+
+
+PROBLEM_FIELDS = (
+    Field("FILE", 30, lambda p: clean(_shortened(_p(p).file)), grow=30),
+    Field("LINE", 5, lambda p: str(_p(p).line or ""), right=True),
+    Field("FIELD", 12, lambda p: clean(_p(p).field), grow=16),
+    Field("PROBLEM", 28, lambda p: clean(_p(p).message), grow=100),
+)
+
+
+def _shortened(path: str) -> str:
+    return "…" + path[-29:] if len(path) > 30 else path

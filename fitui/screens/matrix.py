@@ -1,0 +1,295 @@
+"""Matrix: solutions x workloads of one definition, filling while a run goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fitui import format as form
+from fitui.format import clean
+from fitui.screens.definition_tabs import (
+    DEFINITION_TABS,
+    definition_tab,
+    pair_target,
+    solution_target,
+)
+from fitui.screens.definitions import definition_target
+from fitui.screens.fields import axes_text, phase_words, status_words
+from fitui.screens.matrix_model import MatrixModel
+from fitui.screens.page import Page
+from fitui.screens.where import exact
+from fitui.session import RunView, Target
+from fitui.view import View
+from fitui.widgets.lines import Span
+
+
+class MatrixPage(Page):
+    """The latest verdict of every pair, and what is being run."""
+
+    body = "matrix"
+    tabs = DEFINITION_TABS
+
+    def __init__(self, bench: Any, view: View) -> None:
+        super().__init__(bench, view)
+        self.model = MatrixModel((), (), (), lambda: "latency")
+        self.shown = 0
+
+    def show(self) -> None:
+        """Read solutions, workloads and their latest traces."""
+        self.apply(self.view.filter)
+
+    def apply(self, words: str) -> None:
+        """Show the solutions in whose name, author or language every word occurs."""
+        store, name = self.session.store, self.view.subject
+        store.definition(name)
+        where = exact("definition", name)
+        wanted = words.casefold().split()
+        solutions = [row for row in store.solutions(where=where) if row.current]
+        kept = [
+            row
+            for row in solutions
+            if all(word in f"{row.name} {row.author} {row.language}".casefold() for word in wanted)
+        ]
+        self.model = MatrixModel(
+            kept, store.workloads(where=where), store.matrix(name), lambda: self.bench.metric
+        )
+        self.model.put_runs(self.session.runs_of(name))
+        sort = self.view.sort
+        if sort:
+            self.model.sort_rows(self._sort_column(sort), descending=sort.startswith("-"))
+        self.bench.matrix.show(
+            self.model, empty=self._empty(len(solutions), len(kept)), sort=self.view.sort
+        )
+
+    def _sort_column(self, sort: str) -> int:
+        name = sort.lstrip("-")
+        fields = [column.field for column in self.model.columns]
+        return fields.index(name) if name in fields else 0
+
+    def _empty(self, every: int, kept: int) -> list[str]:
+        name = self.view.subject
+        if not self.model.workloads:
+            return [
+                f"No workloads of {name}: nothing can be run.",
+                f"A workload is a line of workloads/<op_type>/{name}.jsonl.",
+            ]
+        if every and not kept:
+            return [f"No solution matches `{self.view.filter}`.", "Press / and change it."]
+        return [
+            f"No solutions of {name} yet.",
+            f"A solution is a file solutions/<author>/<op_type>/{name}/<name>.json below",
+            str(self.session.overlay_folder()),
+        ]
+
+    # What is under the cursor
+
+    def _pair(self) -> tuple[str, str] | None:
+        row = self.bench.matrix.current
+        return None if row is None else self.model.pair(row, self.bench.matrix.column)
+
+    def _axes(self, workload: str) -> dict[str, int]:
+        return next((row.axes for row in self.model.workloads if row.uuid == workload), {})
+
+    def opened(self) -> View | None:
+        """The trace of the cell, or how far its evaluation is."""
+        pair = self._pair()
+        if pair is None:
+            return None
+        cell = self.model.live.get(pair)
+        if cell is not None:
+            for view in self.session.runs_of(self.view.subject):
+                if view.cells.get(cell.evaluation) is cell:
+                    return View("evaluation", f"{view.run}/{cell.evaluation}")
+        stored = self.model.stored.get(pair)
+        return View("trace", str(stored.id)) if stored else None
+
+    def do_open(self) -> None:
+        """Enter the cell, if it has anything to show."""
+        view = self.opened()
+        if view is not None:
+            self.bench.go(view)
+        elif self._pair() is not None:
+            self.bench.say("never run: c runs this cell, r this solution, M all missing cells")
+
+    def anchor(self) -> str:
+        """Solution and workload of the cell."""
+        pair = self._pair()
+        return "\t".join(pair) if pair else ""
+
+    def restore(self, anchor: str) -> None:
+        """Put the cursor on a cell again."""
+        solution, _tab, workload = anchor.partition("\t")
+        row = self.model.find(solution)
+        uuids = [item.uuid for item in self.model.workloads]
+        column = uuids.index(workload) + 1 if workload in uuids else 1
+        self.bench.matrix.go_to(row if row is not None else 0, column)
+
+    def definition(self) -> str:
+        """Its own."""
+        return self.view.subject
+
+    def solution(self) -> str:
+        """Solution of the row."""
+        pair = self._pair()
+        return pair[0] if pair else ""
+
+    def copied(self) -> str:
+        """Name of the solution."""
+        return self.solution()
+
+    def live_run(self) -> RunView | None:
+        """The run that fills it."""
+        return self.model.run
+
+    # Running
+
+    def target(self) -> Target | None:
+        """The solution of the row, on all workloads."""
+        name = self.solution()
+        return solution_target(self.view.subject, name) if name else None
+
+    def targets(self) -> list[Target]:
+        """Row, cell, missing cells, everything."""
+        pair, result = self._pair(), []
+        if pair is not None:
+            result += [solution_target(self.view.subject, pair[0]), self._cell_target(pair)]
+        if missing := self._missing_target():
+            result.append(missing)
+        return [*result, definition_target(self.view.subject, len(self.model.solutions))]
+
+    def _cell_target(self, pair: tuple[str, str]) -> Target:
+        return pair_target(self.view.subject, *pair, self._axes(pair[1]))
+
+    def _missing_target(self) -> Target | None:
+        pairs = self.model.missing()
+        if not pairs:
+            return None
+        name = self.view.subject
+        return Target(
+            title=f"{form.count(len(pairs), 'missing cell')}",
+            definition=name,
+            definitions=(name,),
+            pairs=tuple(pairs),
+        )
+
+    def do_run_cell(self) -> None:
+        """Run the cell under the cursor."""
+        pair = self._pair()
+        if pair is not None:
+            self.bench.start_run(self._cell_target(pair))
+
+    def do_run_missing(self) -> None:
+        """Run what has never been run."""
+        target = self._missing_target()
+        if target is None:
+            self.bench.say("no cell is missing")
+        else:
+            self.bench.start_run(target)
+
+    # Chrome
+
+    def scopes(self) -> set[str]:
+        """A table of cells."""
+        scopes = {"rows", "columns", "tabs", "filter", "matrix", "failures", "definition"}
+        if self._pair() is not None:
+            scopes |= {"runnable", "sources", "copy"}
+        return scopes | {"live"} if self.live_run() else scopes
+
+    def crumb(self) -> str:
+        """The name, and that it is its matrix."""
+        return f"{self.view.subject} > matrix"
+
+    def tab_view(self, tab: str) -> View:
+        """Another tab of the definition."""
+        return definition_tab(self.view.subject, tab)
+
+    def current_tab(self) -> str:
+        """The matrix."""
+        return "matrix"
+
+    def bar(self) -> tuple[list[Span], list[Span]]:
+        """Tabs, and what the cells show."""
+        passed, failed, every = self.model.counts()
+        unit = "us" if self.bench.metric == "latency" else "speedup"
+        left = self.tab_spans()
+        if self.view.filter:
+            left += [(" / ", "accent"), (self.view.filter, "title")]
+        right: list[Span] = [(f"{passed}/{every}", "passed" if passed else "dim")]
+        if failed:
+            right.append((f" {failed} failed", "failed"))
+        return left, [*right, (f" {unit} ", "dim")]
+
+    def hint(self) -> list[Span]:
+        """The cell in words."""
+        pair = self._pair()
+        if pair is None:
+            return []
+        where = f"  {clean(pair[0])} on {axes_text(self._axes(pair[1]))}"
+        live, stored = self.model.live.get(pair), self.model.stored.get(pair)
+        if live is not None:
+            count = f" n={live.n}" if live.n and live.status is None else ""
+            words = f" {phase_words(live)}{count}"
+            tail = f"  {clean(live.message)}" if live.message else where
+            failed = live.status is not None and live.status.value != "PASSED"
+            return [(words, "failed" if failed else "live"), (tail, "dim")]
+        if stored is None:
+            return [(" never run", "dim"), (where, "dim")]
+        style = "passed" if stored.status == "PASSED" else "failed"
+        spans: list[Span] = [(f" {status_words(stored.status)}", style)]
+        if stored.latency_ms is not None:
+            spans.append((f" {form.latency(stored.latency_ms)} us", ""))
+        if stored.speedup is not None:
+            spans.append((f" {form.speedup(stored.speedup)}", ""))
+        return [*spans, (f"{where}  {clean(stored.timer)}", "dim")]
+
+    def runs_changed(self, runs: frozenset[str]) -> None:
+        """Lay the cells over the stored ones; only changed lines are painted."""
+        self.model.put_runs(self.session.runs_of(self.view.subject))
+        self.bench.matrix.repaint()
+
+    def store_changed(self) -> None:
+        """Read the traces again; rows move only where there are new ones."""
+        store, name = self.session.store, self.view.subject
+        where = exact("definition", name)
+        solutions = {row.name for row in store.solutions(where=where) if row.current}
+        known = {row.name for row in self.model.solutions}
+        workloads = {row.uuid for row in store.workloads(where=where)}
+        if (not self.view.filter and solutions != known) or workloads != {
+            row.uuid for row in self.model.workloads
+        }:
+            self.show()
+            return
+        self.model.stored = {(row.solution, row.workload): row for row in store.matrix(name)}
+        self.runs_changed(frozenset())
+
+    # Commands
+
+    def do_sort(self) -> None:
+        """Sort the solutions by the selected workload: up, down, off."""
+        field = self.model.columns[self.bench.matrix.column].field
+        following = {field: f"-{field}", f"-{field}": ""}
+        self.bench.turn(self.view.but(sort=following.get(self.view.sort, field)))
+
+    def do_metric(self) -> None:
+        """Latency or speedup."""
+        self.bench.metric = "speedup" if self.bench.metric == "latency" else "latency"
+        self.bench.matrix.repaint()
+        self.bench.refresh_chrome()
+
+    def do_next_failure(self) -> None:
+        """Next failed cell, row by row."""
+        self._seek(1)
+
+    def do_previous_failure(self) -> None:
+        """Previous failed cell."""
+        self._seek(-1)
+
+    def _seek(self, step: int) -> None:
+        width, height = len(self.model.workloads), len(self.model.solutions)
+        matrix = self.bench.matrix
+        here = matrix.cursor * width + matrix.column - 1
+        for distance in range(1, width * height + 1):
+            row, column = divmod((here + step * distance) % (width * height), width)
+            if self.model.status(row, column + 1) not in ("", "PASSED"):
+                matrix.go_to(row, column + 1)
+                return
+        self.bench.say("no failures here")

@@ -1,0 +1,190 @@
+"""Solutions x workloads of one definition: the latest stored verdicts under the cells of its runs.
+
+A cell of the newest run wins over the stored verdict until the run's own trace has arrived. The
+order of rows and columns holds while the model lives, so that nothing moves under the cursor.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+from engine.run.progress import Cell
+from engine.schema.run import Kind
+from engine.store import SolutionRow, TraceRow, WorkloadRow
+from fitui import format as form
+from fitui.format import clean, workload_labels
+from fitui.screens.fields import LETTERS, PHASES, cell_mark, status_mark
+from fitui.session import RunView
+from fitui.widgets.table import Column
+
+NAME_WIDTH = 24
+
+
+class MatrixModel:
+    """A :class:`TableSource` whose rows are solutions and whose columns are workloads.
+
+    Args:
+        solutions: Current versions only.
+        workloads: In any order; they are put in order of their axes.
+        stored: Latest trace of each pair.
+        metric: Says what a cell shows, "latency" or "speedup".
+    """
+
+    def __init__(
+        self,
+        solutions: Iterable[SolutionRow],
+        workloads: Iterable[WorkloadRow],
+        stored: Iterable[TraceRow],
+        metric: Callable[[], str],
+    ) -> None:
+        self.solutions = sorted(solutions, key=_rank)
+        self.workloads = sorted(workloads, key=lambda row: (list(row.axes.values()), row.uuid))
+        self.stored = {(row.solution, row.workload): row for row in stored}
+        self.live: dict[tuple[str, str], Cell] = {}
+        self.run: RunView | None = None
+        self._metric = metric
+        self.labels = workload_labels([row.axes for row in self.workloads])
+        self.columns = [Column("SOLUTION", NAME_WIDTH, grow=16, field="solution")] + [
+            Column(
+                "\n".join(parts) or "-",
+                max(8, *(len(part) + 1 for part in parts or ["-"])),
+                field=f"column{index}",
+            )
+            for index, parts in enumerate(self.labels)
+        ]
+
+    # Runs
+
+    def put_runs(self, runs: Iterable[RunView]) -> None:
+        """Lay the cells of runs over the stored verdicts, the newest on top.
+
+        Args:
+            runs: Newest first; an ended run counts only while its traces are not stored yet.
+        """
+        runs = list(runs)
+        self.run = next((view for view in runs if view.live), None)
+        self.live = {}
+        for view in reversed(runs):
+            for cell in view.cells.values():
+                pair = (cell.solution, cell.workload)
+                if self._counts(view, cell):
+                    self.live[pair] = cell
+
+    def _counts(self, view: RunView, cell: Cell) -> bool:
+        stored = self.stored.get((cell.solution, cell.workload))
+        if stored is not None and stored.evaluation == cell.evaluation:
+            return view.live and cell.status is not None
+        if view.live:
+            return True
+        if cell.phase is Kind.NOT_RUN:
+            return stored is None
+        if cell.status is None:
+            return False
+        return stored is None or (stored.time or 0.0) < cell.since - 1
+
+    # What is where
+
+    def pair(self, row: int, column: int) -> tuple[str, str] | None:
+        """Solution and workload of a cell."""
+        if not (0 <= row < len(self.solutions) and 1 <= column <= len(self.workloads)):
+            return None
+        return self.solutions[row].name, self.workloads[column - 1].uuid
+
+    def status(self, row: int, column: int) -> str:
+        """Verdict of a cell, "" for none."""
+        pair = self.pair(row, column)
+        if pair is None:
+            return ""
+        live = self.live.get(pair)
+        if live is not None:
+            return live.status.value if live.status else ""
+        stored = self.stored.get(pair)
+        return stored.status if stored else ""
+
+    def missing(self) -> list[tuple[str, str]]:
+        """Pairs that have no verdict and are not being run."""
+        every = ((item.name, work.uuid) for item in self.solutions for work in self.workloads)
+        return [pair for pair in every if pair not in self.stored and pair not in self.live]
+
+    def counts(self) -> tuple[int, int, int]:
+        """Cells that passed, that failed, and all."""
+        passed = failed = 0
+        for row in range(len(self.solutions)):
+            for column in range(1, len(self.columns)):
+                status = self.status(row, column)
+                passed += status == "PASSED"
+                failed += status not in ("", "PASSED")
+        return passed, failed, len(self.solutions) * len(self.workloads)
+
+    def sort_rows(self, column: int, *, descending: bool) -> None:
+        """Order the solutions by a column: by name, or by the latency of a workload."""
+
+        def key(item: SolutionRow) -> tuple[float, str]:
+            if column == 0:
+                return (0.0, item.name)
+            pair = (item.name, self.workloads[column - 1].uuid)
+            live, stored = self.live.get(pair), self.stored.get(pair)
+            found = live.latency_ms if live and live.status else stored and stored.latency_ms
+            return (found if found is not None else math.inf, item.name)
+
+        self.solutions.sort(key=key, reverse=descending)
+
+    # TableSource
+
+    @property
+    def row_count(self) -> int:
+        """Number of solutions; none without workloads, so that the empty text shows."""
+        return len(self.solutions) if self.workloads else 0
+
+    def key(self, row: int) -> str:
+        """Name of the solution."""
+        return self.solutions[row].name
+
+    def find(self, key: str) -> int | None:
+        """Row of a solution."""
+        names = [item.name for item in self.solutions]
+        return names.index(key) if key in names else None
+
+    def cell(self, row: int, column: int) -> str:
+        """Letter and figure; a phase in small letters; ``.`` for never run."""
+        if column == 0:
+            return clean(self.solutions[row].name)
+        pair = self.pair(row, column)
+        assert pair is not None
+        live, stored = self.live.get(pair), self.stored.get(pair)
+        if live is not None and live.status is not None:
+            return _cell(live.status.letter, self._figure(live))
+        if live is not None:
+            letter = PHASES.get(live.phase, ("?", ""))[0]
+            running = live if live.latency_ms is not None else stored
+            return _cell(letter, self._figure(running))
+        if stored is not None:
+            return _cell(LETTERS.get(stored.status, "?"), self._figure(stored))
+        return "."
+
+    def mark(self, row: int, column: int) -> str:
+        """Style of a cell."""
+        if column == 0:
+            return ""
+        pair = self.pair(row, column)
+        assert pair is not None
+        live, stored = self.live.get(pair), self.stored.get(pair)
+        if live is not None:
+            return cell_mark(live)
+        return status_mark(stored.status) if stored is not None else "dim"
+
+    def _figure(self, item: Cell | TraceRow | None) -> str:
+        if item is None:
+            return ""
+        if self._metric() == "speedup":
+            return form.speedup(item.speedup)
+        return form.latency(item.latency_ms)
+
+
+def _cell(letter: str, figure: str) -> str:
+    return f"{letter} {figure:>5}" if figure else letter
+
+
+def _rank(row: SolutionRow) -> tuple[float, str]:
+    return (-(row.geomean_speedup or 0.0), row.name)

@@ -1,0 +1,176 @@
+"""What a page is: a view turned into rows, cells or text, and the commands that fit it.
+
+A page is a plain object made anew for each view; it fills one of the widgets of the bench (table,
+matrix or text) and keeps no state that the view and the files do not hold.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from fitui.session import RunView, Session, Target
+from fitui.view import View
+from fitui.widgets.lines import Span
+
+if TYPE_CHECKING:
+    from fitui.widgets.matrix import Matrix
+    from fitui.widgets.table import VirtualTable
+    from fitui.widgets.text import TextView
+
+
+class Bench(Protocol):
+    """What a page may use of the screen that it is on."""
+
+    session: Session
+    table: VirtualTable
+    matrix: Matrix
+    text: TextView
+    side: TextView
+    metric: str
+
+    @property
+    def is_wide(self) -> bool:
+        """True where two panes fit beside each other."""
+
+    def go(self, view: View) -> None:
+        """Enter a view."""
+
+    def turn(self, view: View) -> None:
+        """Show another tab, filter or sort of the same thing, in its place."""
+
+    def say(self, text: str, style: str = "") -> None:
+        """Put a sentence into the status line."""
+
+    def start_run(self, target: Target) -> None:
+        """Run something with the default choice, and show it."""
+
+    def refresh_chrome(self) -> None:
+        """Paint crumbs, bar, status and footer again."""
+
+
+class Page:
+    """One view on the screen.
+
+    Args:
+        bench: The screen.
+        view: What to show.
+    """
+
+    body = "table"
+    """Widget that it fills: "table", "matrix" or "text"."""
+
+    tabs: tuple[tuple[str, str], ...] = ()
+    """Tabs of the page: name in the view, title."""
+
+    def __init__(self, bench: Bench, view: View) -> None:
+        self.bench = bench
+        self.session = bench.session
+        self.view = view
+
+    def show(self) -> None:
+        """Fill the widget.
+
+        Raises:
+            LookupError: What the view is about does not exist.
+            QueryError: The filter cannot be understood.
+        """
+        raise NotImplementedError
+
+    def scopes(self) -> set[str]:
+        """Scopes of commands that are active now, beside "app"."""
+        return set()
+
+    def crumb(self) -> str:
+        """What the breadcrumb says, for the last view of the trail."""
+        return self.view.subject or self.view.kind
+
+    def bar(self) -> tuple[list[Span], list[Span]]:
+        """The second line of the screen, left and right."""
+        return [], []
+
+    def hint(self) -> list[Span]:
+        """What the status line says about what is under the cursor."""
+        return []
+
+    def anchor(self) -> str:
+        """Key of what is under the cursor."""
+        return ""
+
+    def restore(self, anchor: str) -> None:
+        """Put the cursor where it was."""
+
+    def opened(self) -> View | None:
+        """Where Enter leads."""
+        return None
+
+    def target(self) -> Target | None:
+        """What ``r`` runs."""
+        return None
+
+    def targets(self) -> list[Target]:
+        """What the run dialog offers, most likely first."""
+        target = self.target()
+        return [target] if target else []
+
+    def live_run(self) -> RunView | None:
+        """The run that ``x`` cancels."""
+        return None
+
+    def definition(self) -> str:
+        """Definition under the cursor."""
+        return ""
+
+    def solution(self) -> str:
+        """Solution under the cursor."""
+        return ""
+
+    def copied(self) -> str:
+        """What ``y`` copies."""
+        return self.anchor()
+
+    def store_changed(self) -> None:
+        """The dataset changed: show what is there now."""
+        self.show()
+
+    def runs_changed(self, runs: frozenset[str]) -> None:
+        """Runs went on."""
+
+    def resized(self) -> None:
+        """The screen has another size."""
+
+    # Commands that every page shares
+
+    def do_open(self) -> None:
+        """Enter what is under the cursor."""
+        view = self.opened()
+        if view is not None:
+            self.bench.go(view)
+
+    def do_next_tab(self) -> None:
+        """Next tab."""
+        self._turn_tab(1)
+
+    def do_previous_tab(self) -> None:
+        """Previous tab."""
+        self._turn_tab(-1)
+
+    def tab_view(self, tab: str) -> View:
+        """The view of a tab."""
+        return View(self.view.kind, self.view.subject, tab)
+
+    def current_tab(self) -> str:
+        """The tab that is shown."""
+        return self.view.tab
+
+    def _turn_tab(self, by: int) -> None:
+        names = [name for name, _title in self.tabs]
+        at = names.index(self.current_tab()) if self.current_tab() in names else 0
+        self.bench.turn(self.tab_view(names[(at + by) % len(names)]))
+
+    def tab_spans(self) -> list[Span]:
+        """The tabs for the bar."""
+        spans: list[Span] = [(" ", "")]
+        for name, title in self.tabs:
+            chosen = name == self.current_tab()
+            spans.append((f"[{title}]" if chosen else f" {title} ", "chosen" if chosen else "dim"))
+        return spans

@@ -1,0 +1,152 @@
+"""Palette: any command by a few of its letters, or any view by its text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from fitui.commands import Command, shown_key
+from fitui.screens.dialog import Dialog
+from fitui.screens.rows import Field, listed_rows
+from fitui.view import KINDS, View, ViewError, parse_view
+from fitui.widgets.filter_bar import FilterBar
+from fitui.widgets.table import VirtualTable
+
+
+class Item(Struct, frozen=True):
+    """A line of the palette: a command by its id, or a view."""
+
+    title: str
+    help: str
+    key: str = ""
+    command: str = ""
+    view: View | None = None
+
+
+class PaletteBar(FilterBar):
+    """A line that gives the arrows away.
+
+    Args:
+        move: Called with 1 or -1.
+    """
+
+    def __init__(self, move: Callable[[int], None]) -> None:
+        super().__init__(prompt=":", id="palette-bar")
+        self._move = move
+
+    def on_other_key(self, key: str) -> None:
+        """Move in the list."""
+        steps = {"down": 1, "ctrl+n": 1, "tab": 1, "up": -1, "ctrl+p": -1, "shift+tab": -1}
+        if key in steps:
+            self._move(steps[key])
+
+
+_FIELDS = (
+    Field("COMMAND", 22, lambda item: str(item.title), grow=20),
+    Field("KEY", 7, lambda item: str(item.key)),
+    Field("", 40, lambda item: str(item.help), grow=60),
+)
+
+
+class PaletteScreen(Dialog[Item | None]):
+    """Type, choose, Enter.
+
+    Args:
+        commands: Those that are valid.
+        names: Definitions and solutions that can be gone to, as (kind, name).
+    """
+
+    DEFAULT_CSS = "PaletteScreen > #box { height: 70%; }"
+
+    def __init__(self, commands: list[Command], names: Iterable[tuple[str, str]]) -> None:
+        super().__init__()
+        self._items = [
+            Item(item.title, item.help, shown_key(item.keys[0]), command=item.id)
+            for item in commands
+            if item.id != "palette"
+        ]
+        self._items += [
+            Item(f"{kind} {name}", f"go to the {kind}", view=View(kind, name))
+            for kind, name in names
+        ]
+        self.table = VirtualTable(id="palette-table")
+        self.bar = PaletteBar(lambda by: self.table.move_to(self.table.cursor + by))
+        self.items: list[Item] = []
+
+    def compose(self) -> ComposeResult:
+        """The line, and the list."""
+        with Vertical(id="box"):
+            yield self.bar
+            yield self.table
+
+    def on_mount(self) -> None:
+        """Begin with everything."""
+        self._narrow("")
+        self.bar.focus()
+
+    @on(FilterBar.Changed)
+    def changed(self, message: FilterBar.Changed) -> None:
+        """Narrow the list."""
+        if not isinstance(message, FilterBar.Kept):
+            message.stop()
+            self._narrow(message.text)
+
+    def _narrow(self, text: str) -> None:
+        self.items = narrowed(self._items, text)
+        self.table.show(
+            listed_rows(_FIELDS, self.items, lambda item: str(item.title)),
+            empty=["Nothing of that name.", f"Views begin with: {', '.join(KINDS)}."],
+        )
+        self.table.move_to(0)
+
+    @on(FilterBar.Kept)
+    def kept(self, message: FilterBar.Kept) -> None:
+        """Do it."""
+        message.stop()
+        index = self.table.current
+        self.dismiss(self.items[index] if index is not None else None)
+
+    @on(FilterBar.Left)
+    def left(self, message: FilterBar.Left) -> None:
+        """Do nothing."""
+        message.stop()
+        self.dismiss(None)
+
+    @on(VirtualTable.Opened)
+    def opened(self, message: VirtualTable.Opened) -> None:
+        """Clicked twice."""
+        message.stop()
+        index = self.table.current
+        self.dismiss(self.items[index] if index is not None else None)
+
+    def on_key(self, event: events.Key) -> None:
+        """No key gets past."""
+        event.stop()
+
+
+def narrowed(items: list[Item], text: str) -> list[Item]:
+    """Items that a text means, best first; a text that is a view comes first of all."""
+    found: list[Item] = []
+    try:
+        if text.strip():
+            view = parse_view(text)
+            found.append(Item(str(view), "go to this view", view=view))
+    except ViewError:
+        pass
+    letters = text.casefold().strip()
+    ranked = [(rank, item) for item in items if (rank := _rank(item.title.casefold(), letters)) < 9]
+    found += [item for _rank_, item in sorted(ranked, key=lambda pair: pair[0])]
+    return found
+
+
+def _rank(title: str, letters: str) -> int:
+    if not letters or title.startswith(letters):
+        return 0
+    if letters in title:
+        return 1
+    rest = iter(title)
+    return 2 if all(letter in rest for letter in letters.replace(" ", "")) else 9

@@ -1,0 +1,192 @@
+"""One evaluation as a text that opens on the reason: verdict, why, figures, evidence.
+
+Tolerant of every shape of ``correctness.extra``: it comes from files that others wrote.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from engine.run.progress import Cell
+from engine.schema import Correctness, Status, Trace
+from engine.schema.run import Kind
+from fitui import format as form
+from fitui.screens.documents import Line, columns, fact, heading, wrapped
+from fitui.screens.fields import axes_text, cell_mark, phase_letter, phase_words, status_mark
+
+SPEC = "fitui"
+"""Key of this program's own figures in ``correctness.extra``."""
+
+_PASSED_OVER = ("checks", "n", "ci")
+
+
+def trace_lines(trace: Trace, width: int) -> list[Line]:
+    """What a trace says, before its log."""
+    evaluation = trace.evaluation
+    if evaluation is None:
+        return [[], [(" This line is a workload: it has no evaluation.", "dim")]]
+    status = evaluation.status
+    lines: list[Line] = [
+        [],
+        [
+            (f" {status.letter} {status.value}", status_mark(status.value)),
+            (f"   {axes_text(trace.workload.axes)}", ""),
+        ],
+    ]
+    extra = own_figures(evaluation.correctness)
+    why = form.reason(evaluation.log)
+    if status is not Status.PASSED:
+        lines.append([])
+        lines += wrapped(why or _first_reason(status, extra), width, "failed")
+    lines += _figures(trace, extra)
+    lines += _checks(extra)
+    return lines
+
+
+def own_figures(correctness: Correctness | None) -> dict[str, Any]:
+    """This program's own figures of a trace, {} for a trace of another."""
+    extra = (correctness.extra if correctness else None) or {}
+    found = extra.get(SPEC)
+    return found if isinstance(found, dict) else {}
+
+
+def _first_reason(status: Status, extra: Mapping[str, Any]) -> str:
+    bad = [item for item in _dicts(extra.get("checks")) if item.get("bad")]
+    if bad:
+        return "; ".join(f"{item.get('output')}: {_share_bad(item)}" for item in bad)
+    return f"{status.value.lower().replace('_', ' ')}, and the log says nothing"
+
+
+def _share_bad(item: Mapping[str, Any]) -> str:
+    bad, elements = item.get("bad"), item.get("elements")
+    if isinstance(bad, int) and isinstance(elements, int) and elements:
+        return f"{bad:,} of {elements:,} elements wrong ({100 * bad / elements:.3g} %)"
+    return f"{bad} elements wrong"
+
+
+def _figures(trace: Trace, extra: Mapping[str, Any]) -> list[Line]:
+    evaluation = trace.evaluation
+    assert evaluation is not None
+    lines: list[Line] = []
+    performance, correctness = evaluation.performance, evaluation.correctness
+    if performance is not None:
+        spread = ""
+        if isinstance(extra.get("n"), int):
+            spread += f"   n={extra['n']}"
+        if isinstance(extra.get("ci"), int | float):
+            spread += f"   {form.interval(float(extra['ci']))}"
+        lines += heading("timing")
+        lines += [
+            fact("latency", f"{form.latency(performance.latency_ms)} us{spread}", "title"),
+            fact("reference", f"{form.latency(performance.reference_latency_ms)} us"),
+            fact("speedup", form.speedup(performance.speedup_factor)),
+        ]
+    if correctness is not None:
+        lines += heading("correctness")
+        lines += [
+            fact("max abs err", _number(correctness.max_absolute_error)),
+            fact("max rel err", _number(correctness.max_relative_error)),
+        ]
+    return lines
+
+
+def _number(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return f"{value:.6g}"
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _checks(extra: Mapping[str, Any]) -> list[Line]:
+    lines: list[Line] = []
+    for item in _dicts(extra.get("checks")):
+        if not item.get("bad"):
+            continue
+        lines += heading(f"{item.get('output', 'output')}: {_share_bad(item)}")
+        rows = [("index", "expected", "got", "off by")]
+        for worst in _dicts(item.get("worst"))[:16]:
+            expected, got = worst.get("expected"), worst.get("got")
+            rows.append((_index(worst), _number(expected), _number(got), _difference(got, expected)))
+        if len(rows) > 1:
+            table = columns(rows, ("accent", "", "failed", "dim"))
+            lines.append([(text, "dim") for text, _style in table[0]])
+            lines += table[1:]
+    return lines
+
+
+def _index(worst: Mapping[str, Any]) -> str:
+    index = worst.get("index")
+    if isinstance(index, list):
+        return "[" + ", ".join(str(part) for part in index) + "]"
+    return str(index)
+
+
+def _difference(got: object, expected: object) -> str:
+    if isinstance(got, int | float) and isinstance(expected, int | float):
+        return f"{got - expected:+.3g}"
+    return ""
+
+
+def environment_lines(trace: Trace) -> list[Line]:
+    """Where and how it was made."""
+    evaluation = trace.evaluation
+    if evaluation is None:
+        return []
+    libs = evaluation.environment.libs
+    lines: list[Line] = [
+        *heading("where"),
+        fact("hardware", evaluation.environment.hardware),
+        fact("when", evaluation.timestamp),
+    ]
+    own = {key: value for key, value in libs.items() if key.startswith("fitui.")}
+    lines += heading("how")
+    lines += [fact(key.removeprefix("fitui."), value) for key, value in own.items()]
+    if len(own) == 0:
+        lines.append(fact("made by", "another program; no identity was kept"))
+    lines += heading("libraries")
+    lines += [fact(key, value) for key, value in libs.items() if key not in own]
+    figures = own_figures(evaluation.correctness)
+    rest = {key: value for key, value in figures.items() if key not in _PASSED_OVER}
+    if rest:
+        lines += heading("measured")
+        lines += [fact(key, _plain(value)) for key, value in rest.items()]
+    return lines
+
+
+def _plain(value: object) -> str:
+    return _number(value) if isinstance(value, int | float) else str(value)
+
+
+def cell_lines(cell: Cell, width: int) -> list[Line]:
+    """An evaluation of a run that has left no trace yet."""
+    lines: list[Line] = [
+        [],
+        [
+            (f" {phase_letter(cell)} {phase_words(cell)}", cell_mark(cell)),
+            (f"   {axes_text(cell.axes)}", ""),
+        ],
+    ]
+    if cell.message:
+        failed = cell.status not in (None, Status.PASSED) or cell.phase is Kind.NOT_RUN
+        lines.append([])
+        lines += wrapped(cell.message, width, "failed" if failed else "")
+    lines += heading("so far")
+    lines.append(fact("solution", cell.solution))
+    lines.append(fact("device", cell.device or "none yet"))
+    if cell.n:
+        lines.append(fact("samples", str(cell.n)))
+    if cell.latency_ms is not None:
+        median = f"{form.latency(cell.latency_ms)} us   {form.interval(cell.interval)}"
+        lines.append(fact("median", median))
+    if cell.speedup is not None:
+        lines.append(fact("speedup", form.speedup(cell.speedup)))
+    if cell.elapsed_s is not None:
+        lines.append(fact("took", form.seconds(cell.elapsed_s)))
+    return lines

@@ -1,0 +1,126 @@
+"""A run: the live table of its evaluations with phase, samples, running median and interval."""
+
+from __future__ import annotations
+
+from engine.run.progress import Cell
+from engine.schema import Status
+from fitui.format import clean
+from fitui.screens.definition_tabs import pair_target
+from fitui.screens.fields import CELL_FIELDS
+from fitui.screens.listing import ListPage
+from fitui.screens.rows import FetchedRows, keep_matching, listed_rows
+from fitui.screens.runs import again, run_words
+from fitui.session import RunView, Target
+from fitui.view import View
+from fitui.widgets.lines import Span
+
+_SORTS = {
+    "status": lambda cell: cell.status.value if cell.status else f"~{cell.phase}",
+    "solution": lambda cell: cell.solution,
+    "latency": lambda cell: cell.latency_ms or 0.0,
+    "speedup": lambda cell: cell.speedup or 0.0,
+}
+
+
+class RunPage(ListPage):
+    """The evaluations of one run."""
+
+    fields = CELL_FIELDS
+    noun = "evaluation"
+
+    def run_view(self) -> RunView:
+        """The run as it stands.
+
+        Raises:
+            LookupError: There is no such run.
+        """
+        view = self.session.runs.get(self.view.subject)
+        if view is None:
+            raise LookupError(f"no run named {self.view.subject}")
+        return view
+
+    def load(self, words: str, sort: str) -> FetchedRows:
+        """Evaluations in which every word occurs, in the order in which they were queued."""
+        rows = keep_matching(self.fields, list(self.run_view().cells.values()), words)
+        if key := _SORTS.get(sort.lstrip("-")):
+            rows.sort(key=key, reverse=sort.startswith("-"))
+        return listed_rows(self.fields, rows, lambda cell: str(cell.evaluation))
+
+    def empty(self) -> list[str]:
+        """What a run without evaluations means."""
+        view = self.run_view()
+        if view.live:
+            return ["The run is starting: its evaluations are listed here in a moment."]
+        return [f"This run has no evaluations ({view.state}).", clean(view.message)]
+
+    def crumb(self) -> str:
+        """The run's id."""
+        return f"run {self.view.subject}"
+
+    def bar(self) -> tuple[list[Span], list[Span]]:
+        """How far it is."""
+        left, right = super().bar()
+        view = self.run_view()
+        style = "live" if view.live else "failed" if view.failed else "passed"
+        return [*left, (f" {run_words(view)}", style)], right
+
+    def _cell(self) -> Cell | None:
+        row = self.current()
+        return row if isinstance(row, Cell) else None
+
+    def opened(self) -> View | None:
+        """The evaluation: its trace, once there is one."""
+        cell = self._cell()
+        return View("evaluation", f"{self.view.subject}/{cell.evaluation}") if cell else None
+
+    def definition(self) -> str:
+        """The definition under the cursor."""
+        cell = self._cell()
+        return cell.definition if cell else ""
+
+    def solution(self) -> str:
+        """The solution under the cursor."""
+        cell = self._cell()
+        return cell.solution if cell else ""
+
+    def live_run(self) -> RunView | None:
+        """This run, if it goes on."""
+        view = self.run_view()
+        return view if view.live else None
+
+    def targets(self) -> list[Target]:
+        """The pair under the cursor."""
+        cell = self._cell()
+        if cell is None:
+            return []
+        return [pair_target(cell.definition, cell.solution, cell.workload, cell.axes)]
+
+    def scopes(self) -> set[str]:
+        """It can be cancelled while it goes on, and run again."""
+        scopes = super().scopes() | {"failures", "runnable"}
+        return scopes | {"live"} if self.run_view().live else scopes
+
+    def hint(self) -> list[Span]:
+        """Message of the evaluation under the cursor."""
+        cell = self._cell()
+        if cell is None:
+            return []
+        words = cell.message or f"{cell.solution} on {cell.axes}"
+        failed = cell.status not in (None, Status.PASSED)
+        return [(f" {clean(words)}", "failed" if failed else "dim")]
+
+    def is_failure(self, row: object) -> bool:
+        """Everything that ended but PASSED."""
+        return isinstance(row, Cell) and row.status not in (None, Status.PASSED)
+
+    def runs_changed(self, runs: frozenset[str]) -> None:
+        """Show how far it is; only lines that changed are painted."""
+        if self.view.subject in runs:
+            self.apply(self.view.filter)
+
+    def store_changed(self) -> None:
+        """Nothing here is from the dataset."""
+
+    def do_run(self) -> None:
+        """Run the same again."""
+        again(self, self.run_view())

@@ -1,0 +1,128 @@
+"""Solution: its sources with highlighting, and its traces."""
+
+from __future__ import annotations
+
+from engine.store import TraceRow
+from fitui.format import count
+from fitui.screens.definition_tabs import StoreTab, TraceRows, solution_target
+from fitui.screens.documents import Line, fact, heading, wrapped
+from fitui.screens.fields import TRACE_FIELDS
+from fitui.screens.page import Page
+from fitui.screens.rows import Field
+from fitui.screens.where import exact
+from fitui.session import Target
+from fitui.view import View
+from fitui.widgets.code import CodeLines, lexer_for
+from fitui.widgets.lines import Span
+from fitui.widgets.text import Document, Joined, Lines
+
+SOLUTION_TABS = (("", "sources"), ("traces", "traces"))
+
+
+class SolutionPage(Page):
+    """What a solution is, and its files one below the other."""
+
+    body = "text"
+    tabs = SOLUTION_TABS
+    _definition = ""
+
+    def show(self) -> None:
+        """Read the solution."""
+        solution = self.session.store.solution(self.view.subject)
+        self._definition = solution.definition
+        spec = solution.spec
+        style = "writes its outputs" if spec.destination_passing_style else "returns its outputs"
+        lines: list[Line] = [[]]
+        lines += wrapped(solution.description or solution.name, self.bench.text.size.width or 80)
+        lines += [
+            [],
+            fact("definition", solution.definition),
+            fact("author", solution.author),
+            fact("language", f"{spec.language.value}   {style}"),
+            fact("entry point", spec.entry_point),
+            fact("hardware", " ".join(spec.target_hardware)),
+            fact("version", solution.content_hash()),
+        ]
+        if spec.dependencies:
+            lines.append(fact("needs", " ".join(spec.dependencies)))
+        parts: list[Lines] = [Document(lines)]
+        for source in solution.sources:
+            code = CodeLines(source.content, lexer_for(source.path))
+            parts += [Document([*heading(f"{source.path} ({count(len(code), 'line')})"), []]), code]
+        self.bench.text.show(Joined(parts), keep=True)
+
+    def resized(self) -> None:
+        """Wrap anew."""
+        self.show()
+
+    def scopes(self) -> set[str]:
+        """A text, of something that can be run."""
+        return {"text", "search", "tabs", "runnable", "definition", "copy"}
+
+    def bar(self) -> tuple[list[Span], list[Span]]:
+        """The tabs."""
+        return self.tab_spans(), [(f"{self._definition} ", "dim")]
+
+    def definition(self) -> str:
+        """The definition that it solves."""
+        return self._definition
+
+    def target(self) -> Target | None:
+        """It, on all workloads."""
+        return solution_target(self._definition, self.view.subject)
+
+    def copied(self) -> str:
+        """Its name."""
+        return self.view.subject
+
+
+class SolutionTraces(StoreTab, TraceRows):
+    """The traces of a solution, newest first."""
+
+    kind = "traces"
+    noun = "trace"
+    tabs = SOLUTION_TABS
+    default_sort = "-time"
+    fields = tuple(item for item in TRACE_FIELDS if item.title not in ("SOLUTION", "DEFINITION"))
+
+    def shown_fields(self) -> tuple[Field, ...]:
+        """Without solution and definition."""
+        return self.fields
+
+    def base(self) -> str:
+        """Its own."""
+        return exact("solution", self.view.subject)
+
+    def key_of(self, row: object) -> str:
+        """Id."""
+        return str(row.id) if isinstance(row, TraceRow) else ""
+
+    def empty(self) -> list[str]:
+        """How to get traces."""
+        return [f"{self.view.subject} has never been run.", "Press r to run it."]
+
+    def opened(self) -> View | None:
+        """The trace."""
+        return self.view_of(self.current())
+
+    def definition(self) -> str:
+        """The definition that it solves."""
+        return self.session.store.solution(self.view.subject).definition
+
+    def target(self) -> Target | None:
+        """The pair under the cursor, else the solution."""
+        return self.target_of(self.current()) or solution_target(
+            self.definition(), self.view.subject
+        )
+
+    def hint(self) -> list[Span]:
+        """Verdict and names."""
+        return self.hint_of(self.current())
+
+    def scopes(self) -> set[str]:
+        """With failures to jump to."""
+        return super().scopes() | {"failures", "runnable"}
+
+    def is_failure(self, row: object) -> bool:
+        """Everything but PASSED."""
+        return isinstance(row, TraceRow) and row.status != "PASSED"

@@ -1,0 +1,64 @@
+"""Traces: every evaluation of the dataset, newest first."""
+
+from __future__ import annotations
+
+from fitui.screens.definition_tabs import StoreTab, TraceRows
+from fitui.screens.fields import TRACE_FIELDS
+from fitui.session import Target
+from fitui.view import View
+from fitui.widgets.lines import Span
+from engine.store import TraceRow
+
+
+class TracesPage(StoreTab, TraceRows):
+    """Every trace."""
+
+    kind = "traces"
+    noun = "trace"
+    fields = TRACE_FIELDS
+    default_sort = "-time"
+
+    def base(self) -> str:
+        """All of them."""
+        return ""
+
+    def key_of(self, row: object) -> str:
+        """Id."""
+        return str(row.id) if isinstance(row, TraceRow) else ""
+
+    def empty(self) -> list[str]:
+        """How to get traces."""
+        return [
+            "No traces: nothing has been run yet.",
+            "1 shows the definitions; r there runs all solutions of one.",
+        ]
+
+    def opened(self) -> View | None:
+        """The trace."""
+        return self.view_of(self.current())
+
+    def definition(self) -> str:
+        """The definition under the cursor."""
+        row = self.current()
+        return row.definition if isinstance(row, TraceRow) else ""
+
+    def solution(self) -> str:
+        """The solution under the cursor."""
+        row = self.current()
+        return row.solution if isinstance(row, TraceRow) else ""
+
+    def target(self) -> Target | None:
+        """The pair under the cursor."""
+        return self.target_of(self.current())
+
+    def hint(self) -> list[Span]:
+        """Verdict and names."""
+        return self.hint_of(self.current())
+
+    def scopes(self) -> set[str]:
+        """With failures to jump to."""
+        return super().scopes() | {"failures"}
+
+    def is_failure(self, row: object) -> bool:
+        """Everything but PASSED."""
+        return isinstance(row, TraceRow) and row.status != "PASSED"
