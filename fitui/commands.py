@@ -103,7 +103,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("run_missing", ("M",), "run missing", "Run the cells without a result.", ("matrix",)),
     Command("run_cell", ("c",), "run cell", "Run the cell under the cursor.", ("matrix",)),
     Command("cancel", ("x",), "cancel", "Cancel the run under view; asks first.", ("live",), 2),
-    Command("next_failure", ("e",), "next failure", "To the next failure.", ("failures",), 5),
+    Command("next_failure", ("e",), "failure", "To the next failure.", ("failures",), 5),
     Command("previous_failure", ("E",), "previous failure", "To the last one.", ("failures",)),
     Command(
         "metric",
@@ -117,9 +117,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("source", ("v",), "source", "The sources of this solution.", ("sources",), 6),
     Command("copy", ("y",), "copy", "Copy the name or id under the cursor (OSC 52).", ("copy",), 9),
     Command("history_back", ("left_square_bracket",), "back", "Back in the history.", ("app",)),
-    Command(
-        "history_forward", ("right_square_bracket",), "forward", "Forward in it.", ("app",)
-    ),
+    Command("history_forward", ("right_square_bracket",), "forward", "Forward in it.", ("app",)),
     Command("go_definitions", ("1",), "definitions", "Definitions.", ("app",)),
     Command("go_traces", ("2",), "traces", "Traces.", ("app",)),
     Command("go_runs", ("3",), "runs", "Runs.", ("app",)),

@@ -159,6 +159,9 @@ class Session:
         if self._watcher is not None:
             self._watcher.stop()
 
+    def _stopped(self) -> bool:
+        return self._stopping
+
     def reload(self) -> None:
         """Look for changed files now."""
         self._dataset_changed()
@@ -168,18 +171,16 @@ class Session:
         self._wake.set()
 
     def _follow(self) -> None:
-        while not self._stopping:
+        while not self._stopped():
             live = any(view.live for view in list(self.runs.values()))
             self._wake.wait(POLL_S if live else IDLE_S)
             if self._wake.is_set() and not self._stale.is_set():
                 self._wake.clear()
-            if self._stopping:
-                return
             try:
                 change = self._look()
             except Exception as error:  # A broken file must not end the following.
                 change = Change(message=f"{type(error).__name__}: {error}")
-            if change.store or change.runs or change.message:
+            if (change.store or change.runs or change.message) and not self._stopped():
                 self._listeners(change)
 
     def _look(self) -> Change:
@@ -245,7 +246,7 @@ class Session:
         if not self._devices:
             from engine.run import devices
 
-            self._devices = list(devices.list_devices()) or ["cpu"]
+            self._devices = [device.name for device in devices.list_devices()]
             self._default_device = devices.default_device()
         return self._devices
 

@@ -38,9 +38,13 @@ def _growth(seen: Mapping[str, int], axes: Mapping[str, int]) -> float:
     return max(ratios, default=1.0)
 
 
-def evaluation_seconds(call_s: float, plan: Plan, settings: Settings) -> float:
-    """Seconds of an evaluation whose calls take ``call_s`` each."""
-    checks = plan.sets + (plan.repeat if plan.repeat > 1 else 0)
-    samples = fewest_samples(settings, call_s) + WARMUP_CALLS
-    verify = 3
-    return call_s * (checks + samples + verify)
+def solution_seconds(call_s: float, plan: Plan, settings: Settings) -> float:
+    """Seconds that a solution's calls take in one evaluation, at ``call_s`` each."""
+    repeats = plan.repeat if plan.repeat > 1 else 0
+    verifying = 3
+    return reference_seconds(call_s, plan, settings) + call_s * (repeats + verifying)
+
+
+def reference_seconds(call_s: float, plan: Plan, settings: Settings) -> float:
+    """Seconds that the reference's calls take for one workload, at ``call_s`` each."""
+    return call_s * (plan.sets + WARMUP_CALLS + fewest_samples(settings, call_s))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine.schema.codec import encode
 from engine.schema.run import Event, Request, SampleRecord
 
 _EVENTS = msgspec.json.Decoder(Event)
@@ -67,11 +68,11 @@ class RunFolder:
 
     def append_samples(self, record: SampleRecord) -> None:
         """Append one record to ``samples.jsonl``."""
-        _append(self.samples_file, msgspec.json.encode(record) + b"\n")
+        _append(self.samples_file, encode(record) + b"\n")
 
     def append_event(self, event: Event) -> None:
         """Append one event to ``events.jsonl``."""
-        _append(self.events_file, msgspec.json.encode(event) + b"\n")
+        _append(self.events_file, encode(event) + b"\n")
 
 
 def _append(path: Path, data: bytes) -> None:
@@ -103,5 +104,5 @@ class EventReader:
         for line in data[:whole].splitlines():
             try:
                 yield _EVENTS.decode(line)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 continue

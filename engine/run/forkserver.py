@@ -26,10 +26,10 @@ LIBRARIES = ("torch", "triton", "numpy", "cupti-python")
 
 def import_everything(device: str) -> None:
     """Import what children need, so that they do not pay for it."""
-    import numpy
-    import torch
+    import numpy  # noqa: F401
+    import safetensors  # noqa: F401
+    import torch  # noqa: F401
 
-    import engine.run.trusted
     import engine.run.worker  # noqa: F401
 
     try:
@@ -42,7 +42,6 @@ def import_everything(device: str) -> None:
             from cupti import cupti  # noqa: F401
         except ImportError:
             pass
-    del numpy, torch
 
 
 def why_not_clean() -> str:

@@ -11,7 +11,7 @@ from engine.build.layout import CannotBuild, check_buildable, lay_out
 from engine.evaluate.registry import plan_for
 from engine.run import protocol
 from engine.run.devices import Device, DeviceLock
-from engine.run.estimate import CallTimes, evaluation_seconds
+from engine.run.estimate import CallTimes, reference_seconds, solution_seconds
 from engine.run.evaluation import Ended, Evaluator, Result, ask_child
 from engine.run.plan import Cell, Job
 from engine.run.process import Cancelled, Child, Server
@@ -183,9 +183,12 @@ class SolutionRun:
         settings = self._lane._settings
         plan = plan_for(self._job.definition, cell.workload, settings)
         limit = settings.cpu_estimate_limit_s
-        for who, times in (("the reference", self._lane._reference_times), ("it", self._times)):
+        for who, times, cost in (
+            ("the reference", self._lane._reference_times, reference_seconds),
+            ("it", self._times, solution_seconds),
+        ):
             call = times.predict(cell.workload.axes)
-            if call is not None and (total := evaluation_seconds(call, plan, settings)) > limit:
+            if call is not None and (total := cost(call, plan, settings)) > limit:
                 return f"not run on cpu: {who} would take about {total:.0f} s (limit {limit:g} s)"
         return ""
 
@@ -275,4 +278,3 @@ def _load_order(solution: Solution, job: Job, sources: Path) -> protocol.Load:
         inputs=list(job.definition.inputs),
         outputs=list(job.definition.outputs),
     )
-

@@ -285,8 +285,7 @@ class Child:
             self._status.hang_up()
             self.ended = self._last_words(10.0)
         if self.ended is None:
-            # The guardian itself is gone; the child dies with it (PDEATHSIG).
-            self.ended = protocol.Ended(code=None, signal=int(signal.SIGKILL), stuck=0)
+            self.ended = protocol.Ended(code=None, signal=int(signal.SIGKILL), stuck=1)
         self._drain()
         self._status.close()
         os.close(self._log)
@@ -305,6 +304,7 @@ class Child:
                     return None
                 continue
             except (ChannelClosed, ProtocolError):
-                return None
+                # The guardian itself is gone, and the child died with it (PDEATHSIG).
+                return protocol.Ended(code=None, signal=int(signal.SIGKILL))
             if isinstance(message, protocol.Ended):
                 return message

@@ -142,11 +142,14 @@ class Outputs(Struct, tag="outputs", kw_only=True):
 
 
 class Inputs(Struct, tag="inputs", kw_only=True):
-    """A generated set, in the memory file that comes along."""
+    """A generated set, in the memory file that comes along.
+
+    ``call_s`` is how many seconds the reference's call on it took.
+    """
 
     tensors: list[TensorMeta]
     scalars: dict[str, bool | int | float]
-    seconds: float = 0.0
+    call_s: float = 0.0
 
 
 class Ticks(Struct, tag="ticks", kw_only=True):

@@ -93,13 +93,16 @@ class TrustedWorker(Worker):
         self.set_reference(entry, list(definition.outputs))
 
     def _generate(self, message: protocol.Generate) -> Reply:
-        started = time.monotonic()
         definition = self._known()
         evaluator = BY_NAME[message.evaluator]
         values = evaluator.make_inputs(definition, message.workload, message.seed, message.blobs)
         made = TrustedSet(values, self.device)
-        made.expected = evaluator.expect(lambda: self.invoke(made.arguments(), []))
+        arguments = made.arguments()
         self.synchronize()
+        started = time.monotonic()
+        made.expected = evaluator.expect(lambda: self.invoke(arguments, []))
+        self.synchronize()
+        call_s = time.monotonic() - started
         self._check_expected(made.expected, message)
         self._trusted[message.key] = made
         metas, parts, offset = [], [], 0
@@ -112,8 +115,7 @@ class TrustedWorker(Worker):
             metas.append(meta)
             if part is not None:
                 parts.append(part)
-        seconds = time.monotonic() - started
-        reply = protocol.Inputs(tensors=metas, scalars=scalars, seconds=seconds)
+        reply = protocol.Inputs(tensors=metas, scalars=scalars, call_s=call_s)
         return reply, (write_sealed(parts, "inputs"),)
 
     def _check_expected(self, expected: list[torch.Tensor], message: protocol.Generate) -> None:

@@ -6,11 +6,12 @@ torch or numpy, knows no screen, and runs nothing.
 
 from engine.store.append import AppendError, append_line
 from engine.store.blobs import BlobError, blob_path
+from engine.store.documents import NotFound
 from engine.store.filing import trace_path
 from engine.store.layers import bundled_dataset, is_writable, resolve_layers
 from engine.store.query import QueryError
 from engine.store.rows import DefinitionRow, SolutionRow, TraceRow, WorkloadRow
-from engine.store.store import NotFound, TraceStore
+from engine.store.store import TraceStore
 from engine.store.watch import Watcher
 
 __all__ = [

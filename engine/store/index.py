@@ -48,6 +48,7 @@ class Index:
         self._guard = threading.Lock()
         self._opened: list[tuple[threading.Thread, sqlite3.Connection]] = []
         self._epoch = 0
+        self._file = 0
         self._closed = False
         digest = hashlib.blake2b(self._identity.encode("utf-8", "surrogateescape"), digest_size=8)
         self.path = self._folder / f"index-v{VERSION}-{digest.hexdigest()}.db"
@@ -89,10 +90,11 @@ class Index:
         Args:
             reason: What was wrong with it, for the notice.
         """
-        self._epoch += 1
         with _locked(self.path):
-            self._move_away(reason)
+            if self._file == _inode(self.path):  # else another process has done it
+                self._move_away(reason)
             self._create_or_check()
+        self._epoch += 1
 
     def close(self) -> None:
         """Close every thread's connection, and delete a private index."""
@@ -193,6 +195,7 @@ class Index:
     def _connect(self) -> sqlite3.Connection:
         with self._guard:
             connection = self._open()
+            self._file = _inode(self.path)
             alive = []
             for thread, opened in self._opened:
                 if thread.is_alive():
@@ -201,6 +204,13 @@ class Index:
                     opened.close()
             self._opened = [*alive, (threading.current_thread(), connection)]
             return connection
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
 
 
 @contextlib.contextmanager

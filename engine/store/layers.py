@@ -59,17 +59,22 @@ def resolve_layers(
         root, origin = Path(named), f" (from ${VARIABLE})"
     else:
         root, origin = bundled_dataset(), ""
-    root = root.expanduser().absolute()
+    root = absolute(root)
     if not root.is_dir():
         reason = "is not a folder" if root.exists() else "does not exist"
         raise FileNotFoundError(f"The dataset folder {root}{origin} {reason}.")
     if overlay is not None:
-        top = Path(overlay).expanduser().absolute()
-        return unique_layers([root, top])
+        return unique_layers([root, absolute(overlay)])
     bundled = root.resolve() == bundled_dataset()
     if is_writable(root) and not bundled:
         return [root]
     return [root, data_dir() / "overlays" / _overlay_name(root, bundled)]
+
+
+def absolute(path: str | Path) -> Path:
+    """``path`` from the root, with ``~`` and ``..`` worked out and links as they are."""
+    full = Path(path).expanduser().absolute()
+    return full.resolve() if ".." in full.parts else full
 
 
 def _overlay_name(root: Path, bundled: bool) -> str:

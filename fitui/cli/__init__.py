@@ -23,6 +23,7 @@ COMMANDS = ("bench", "runs", "attach", "cancel", "ls", "show", "doctor")
 """Every subcommand, in the order of ``fitui --help``."""
 
 FAILED, WRONG = 1, 2
+_GLOBAL = ("--dataset", "--overlay", "--state")
 
 _DESCRIPTION = """\
 Terminal workbench for GPU kernels in the FlashInfer Trace format.
@@ -57,8 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    nothing = argparse.Namespace(dataset=None, overlay=None, state=None)
-    common, rest = global_options().parse_known_args(arguments, nothing)
+    common, rest = _split_global(arguments)
     if common.state:
         os.environ["FITUI_STATE"] = str(Path(common.state).expanduser().absolute())
     if not rest:
@@ -77,7 +77,7 @@ def _dispatch(arguments: list[str]) -> int:
             allow_abbrev=False,
         )
         module.add_arguments(parser)
-        args = parser.parse_args(rest[1:], argparse.Namespace(**vars(common)))
+        args = parser.parse_args(_glue_expressions(rest[1:]), common)
         status: int = module.run(args)
         return status
     if first.startswith("-"):
@@ -91,7 +91,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 def global_options() -> argparse.ArgumentParser:
     """Options that may stand before or after the subcommand."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="fitui", add_help=False, allow_abbrev=False)
     group = parser.add_argument_group("where things are")
     suppress = argparse.SUPPRESS
     group.add_argument(
@@ -110,6 +110,35 @@ def global_options() -> argparse.ArgumentParser:
         "--state", metavar="DIR", default=suppress, help="folder of runs (FITUI_STATE)"
     )
     return parser
+
+
+def _split_global(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Take the global options out, wherever they stand."""
+    taken: list[str] = []
+    rest: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        if argument.split("=", 1)[0] in _GLOBAL:
+            taken.append(argument)
+            if "=" not in argument:
+                taken.extend(waiting[:1])
+                del waiting[:1]
+        else:
+            rest.append(argument)
+    nothing = argparse.Namespace(dataset=None, overlay=None, state=None)
+    return global_options().parse_args(taken, nothing), rest
+
+
+def _glue_expressions(arguments: Sequence[str]) -> list[str]:
+    """``--sort -age`` as ``--sort=-age``, which argparse does not take for an option."""
+    result: list[str] = []
+    for argument in arguments:
+        if result and result[-1] in ("--sort", "--where"):
+            result[-1] += f"={argument}"
+        else:
+            result.append(argument)
+    return result
 
 
 def _top_option(rest: list[str]) -> int:
@@ -149,6 +178,13 @@ def _version() -> str:
 
 
 def _open_screen(common: argparse.Namespace, view: str) -> int:
+    from fitui.view import ViewError, parse_view
+
+    try:
+        parse_view(view)
+    except ViewError as error:
+        print(f"fitui: {error}", file=sys.stderr)
+        return WRONG
     from fitui.app import run_app
 
     status: int | None = run_app(

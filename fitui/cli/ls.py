@@ -41,9 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--limit", metavar="N", type=_positive, help="rows at most")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    # `--sort -age` reads like an option to argparse.
-    parser.register("type", None, str)
-    parser._negative_number_matcher = _SORT_MATCHER  # type: ignore[attr-defined]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,3 +59,135 @@ def run(args: argparse.Namespace) -> int:
         if args.kind != "problems":
             print_notices(store)
     return 0
+
+
+def _rows(store: TraceStore, args: argparse.Namespace) -> Sequence[Any]:
+    query = getattr(store, args.kind)
+    rows: Sequence[Any] = query(args.where, args.sort, args.limit)
+    return rows
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return number
+
+
+def _definition(row: DefinitionRow) -> list[str]:
+    return [
+        row.name,
+        row.op_type,
+        str(row.n_workloads),
+        str(row.n_solutions),
+        str(row.n_passed),
+        str(row.n_failed),
+        row.best_solution or "-",
+        format_ratio(row.best_speedup),
+        format_age(row.last_run),
+    ]
+
+
+def _solution(row: SolutionRow) -> list[str]:
+    return [
+        row.name if row.current else f"{row.name}@{row.version[:8]}",
+        row.author,
+        row.language,
+        row.definition,
+        row.version[:8],
+        str(row.n_passed),
+        str(row.n_failed),
+        str(row.n_workloads),
+        format_ratio(row.geomean_speedup),
+        format_age(row.last_run),
+    ]
+
+
+def _workload(row: WorkloadRow) -> list[str]:
+    return [row.definition, describe_axes(row.axes), row.inputs, row.uuid, row.problem]
+
+
+def trace_cells(row: TraceRow) -> list[str]:
+    """Cells of one trace, for :data:`TRACE_COLUMNS`."""
+    return [
+        str(row.id),
+        format_age(row.time),
+        row.status,
+        row.definition,
+        row.solution,
+        describe_axes(row.axes),
+        format_latency(row.latency_ms),
+        format_latency(row.reference_latency_ms),
+        format_ratio(row.speedup),
+        row.hardware,
+    ]
+
+
+def _problem(row: Problem) -> list[str]:
+    place = row.file if row.line is None else f"{row.file}:{row.line}"
+    return [place, row.field, row.message]
+
+
+TRACE_COLUMNS = (
+    Column("id", right=True),
+    Column("age", right=True),
+    Column("status"),
+    Column("definition", shrinks=True),
+    Column("solution", shrinks=True),
+    Column("workload", shrinks=True),
+    Column("us", right=True),
+    Column("ref us", right=True),
+    Column("speedup", right=True),
+    Column("hardware", shrinks=True),
+)
+
+_LAYOUTS: dict[str, tuple[Sequence[Column], Callable[[Any], list[str]]]] = {
+    "definitions": (
+        (
+            Column("definition", shrinks=True),
+            Column("op", shrinks=True),
+            Column("workloads", right=True),
+            Column("solutions", right=True),
+            Column("passed", right=True),
+            Column("failed", right=True),
+            Column("best", shrinks=True),
+            Column("speedup", right=True),
+            Column("last", right=True),
+        ),
+        _definition,
+    ),
+    "solutions": (
+        (
+            Column("solution", shrinks=True),
+            Column("author", shrinks=True),
+            Column("language"),
+            Column("definition", shrinks=True),
+            Column("version"),
+            Column("passed", right=True),
+            Column("failed", right=True),
+            Column("of", right=True),
+            Column("speedup", right=True),
+            Column("last", right=True),
+        ),
+        _solution,
+    ),
+    "workloads": (
+        (
+            Column("definition", shrinks=True),
+            Column("axes", shrinks=True),
+            Column("inputs", shrinks=True),
+            Column("uuid"),
+            Column("problem", shrinks=True),
+        ),
+        _workload,
+    ),
+    "traces": (TRACE_COLUMNS, trace_cells),
+    "problems": (
+        (
+            Column("file", shrinks=True),
+            Column("field", shrinks=True),
+            Column("problem", shrinks=True),
+        ),
+        _problem,
+    ),
+}

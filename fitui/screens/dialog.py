@@ -13,7 +13,7 @@ class Dialog(ModalScreen[Result], inherit_bindings=False):
     """A modal box in the middle of the screen, without animation or focus ring."""
 
     ALLOW_SELECT = False
-    AUTO_FOCUS = None
+    AUTO_FOCUS = ""
     DEFAULT_CSS = """
     Dialog { align: center middle; background: $background 0%; }
     Dialog > #box {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -35,7 +37,7 @@ class HelpScreen(Dialog[None]):
     """
 
     DEFAULT_CSS = "HelpScreen TextView { height: 1fr; } HelpScreen > #box { height: 90%; }"
-    _MOVES = {
+    _MOVES: ClassVar[dict[str, str]] = {
         "j": "do_down",
         "down": "do_down",
         "k": "do_up",

@@ -101,7 +101,7 @@ class ListPage(Page):
 
     def anchor(self) -> str:
         """Key of the row under the cursor."""
-        return self.bench.table.anchor
+        return self.bench.table.held
 
     def restore(self, anchor: str) -> None:
         """Put the cursor on a row's key, or on the first row."""

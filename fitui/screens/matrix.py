@@ -189,7 +189,7 @@ class MatrixPage(Page):
 
     def scopes(self) -> set[str]:
         """A table of cells."""
-        scopes = {"rows", "columns", "tabs", "filter", "matrix", "failures", "definition"}
+        scopes = {"rows", "columns", "tabs", "filter", "matrix", "failures"}
         if self._pair() is not None:
             scopes |= {"runnable", "sources", "copy"}
         return scopes | {"live"} if self.live_run() else scopes

@@ -18,7 +18,8 @@ from fitui.screens.fields import LETTERS, PHASES, cell_mark, status_mark
 from fitui.session import RunView
 from fitui.widgets.table import Column
 
-NAME_WIDTH = 24
+NAME_WIDTH = 34
+"""Cells that a solution's name may take."""
 
 
 class MatrixModel:
@@ -45,7 +46,8 @@ class MatrixModel:
         self.run: RunView | None = None
         self._metric = metric
         self.labels = workload_labels([row.axes for row in self.workloads])
-        self.columns = [Column("SOLUTION", NAME_WIDTH, grow=16, field="solution")] + [
+        longest = max((len(row.name) for row in self.solutions), default=8)
+        self.columns = [Column("SOLUTION", min(NAME_WIDTH, longest), field="solution")] + [
             Column(
                 "\n".join(parts) or "-",
                 max(8, *(len(part) + 1 for part in parts or ["-"])),
@@ -125,8 +127,9 @@ class MatrixModel:
                 return (0.0, item.name)
             pair = (item.name, self.workloads[column - 1].uuid)
             live, stored = self.live.get(pair), self.stored.get(pair)
-            found = live.latency_ms if live and live.status else stored and stored.latency_ms
-            return (found if found is not None else math.inf, item.name)
+            found = live if live and live.status else stored
+            latency = found.latency_ms if found else None
+            return (latency if latency is not None else math.inf, item.name)
 
         self.solutions.sort(key=key, reverse=descending)
 

@@ -113,7 +113,9 @@ def _checks(extra: Mapping[str, Any]) -> list[Line]:
         rows = [("index", "expected", "got", "off by")]
         for worst in _dicts(item.get("worst"))[:16]:
             expected, got = worst.get("expected"), worst.get("got")
-            rows.append((_index(worst), _number(expected), _number(got), _difference(got, expected)))
+            rows.append(
+                (_index(worst), _number(expected), _number(got), _difference(got, expected))
+            )
         if len(rows) > 1:
             table = columns(rows, ("accent", "", "failed", "dim"))
             lines.append([(text, "dim") for text, _style in table[0]])

@@ -6,6 +6,8 @@ that an error is about. It knows no filter language.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
@@ -115,7 +117,7 @@ def _word_start(bar: FilterBar) -> int:
     return head.rfind(" ") + 1
 
 
-_MOVES = {
+_MOVES: dict[str, Callable[[FilterBar], int]] = {
     "left": lambda bar: bar._at - 1,
     "right": lambda bar: bar._at + 1,
     "home": lambda bar: 0,
@@ -123,7 +125,7 @@ _MOVES = {
     "end": lambda bar: len(bar.text),
     "ctrl+e": lambda bar: len(bar.text),
 }
-_CUTS = {
+_CUTS: dict[str, Callable[[FilterBar], int]] = {
     "backspace": lambda bar: bar._at - 1,
     "ctrl+h": lambda bar: bar._at - 1,
     "delete": lambda bar: bar._at,

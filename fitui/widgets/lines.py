@@ -9,6 +9,7 @@ saving is Textual's own, the line. It knows nothing of what the lines mean.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -45,7 +46,7 @@ STYLES = (
 class LineWidget(Widget, can_focus=False, inherit_bindings=False):
     """A widget painted line by line, that repaints only the lines that changed."""
 
-    COMPONENT_CLASSES = {f"line--{name}" for name in STYLES}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{name}" for name in STYLES}
     DEFAULT_CSS = """
     LineWidget { background: $background; color: $foreground; }
     LineWidget > .line--cursor { background: $primary; color: $text; text-style: bold; }

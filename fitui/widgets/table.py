@@ -7,7 +7,7 @@ the rows mean.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from msgspec import Struct
 from rich.segment import Segment
@@ -65,7 +65,7 @@ class TableSource(Protocol):
 class EmptySource:
     """No rows."""
 
-    columns: list[Column] = []
+    columns: ClassVar[list[Column]] = []
     row_count = 0
 
     def cell(self, row: int, column: int) -> str:
@@ -152,7 +152,7 @@ class VirtualTable(LineWidget):
         return self.cursor if self.cursor < self.source.row_count else None
 
     @property
-    def anchor(self) -> str:
+    def held(self) -> str:
         """Key of the row under the cursor."""
         return self._anchor
 

@@ -1,0 +1,30 @@
+"""Follow a run that was started elsewhere: its evaluations so far, and each as it ends.
+
+Ctrl-C leaves the run going.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from engine.run.client import open_run
+from fitui.cli.follow import follow
+
+HELP = "follow a run that is going on or has ended"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``fitui attach``."""
+    parser.add_argument("run", help="id of the run, or its beginning or end")
+    parser.add_argument("--json", action="store_true", help="one JSON object per evaluation")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Follow the run."""
+    handle = open_run(args.run)
+    try:
+        return follow(handle, json=args.json)
+    except KeyboardInterrupt:
+        print(f"\nfitui: run {handle.run} goes on", file=sys.stderr)
+        return 130

@@ -1,0 +1,76 @@
+"""What stands around every page: breadcrumb, state of the runs, and the footer's keys."""
+
+from __future__ import annotations
+
+from fitui import commands
+from fitui.format import clean
+from fitui.screens.page import Page
+from fitui.session import Session
+from fitui.view import Trail, View
+from fitui.widgets.lines import Span
+
+RECENT_S = 24 * 3600.0
+"""Seconds for which an ended run that has not been looked at is mentioned."""
+
+
+def crumb_spans(trail: Trail, page: Page) -> list[Span]:
+    """From the outermost view to this one."""
+    spans: list[Span] = [(" ", "")]
+    for view in trail[:-1]:
+        spans.append((f"{_short(view)} > ", "dim"))
+    return [*spans, (clean(page.crumb()), "title")]
+
+
+def _short(view: View) -> str:
+    if view.kind == "problems":
+        return "bad files"
+    if view.kind == "matrix":
+        return f"{clean(view.subject)} matrix"
+    return clean(view.subject) if view.kind in ("definition", "solution") else _two(view)
+
+
+def _two(view: View) -> str:
+    return clean(f"{view.kind} {view.subject.partition('/')[2] or view.subject}".strip())
+
+
+def run_spans(session: Session, seen: float, now: float) -> list[Span]:
+    """How far the runs are; else how the last one ended, until it has been seen."""
+    live = session.live_runs()
+    if live:
+        done = sum(view.ended for view in live)
+        every = sum(len(view.cells) for view in live)
+        failed = sum(view.failed for view in live)
+        name = "run" if len(live) == 1 else f"{len(live)} runs"
+        words = f"{name} {done}/{every}" if every else f"{name} starting"
+        tail: list[Span] = [(f" {failed} failed", "failed")] if failed else []
+        return [(f"  {words}", "live"), *tail, (" ", "")]
+    last = next(iter(session.runs.values()), None)
+    ended = last.finished or last.request.created if last else 0.0
+    if last is None or ended <= seen or now - ended > RECENT_S:
+        return []
+    text = f"  run {last.state} {last.ended}/{len(last.cells)}"
+    if last.failed:
+        return [(text, "dim"), (f" {last.failed} failed", "failed"), (" ", "")]
+    return [(text, "failed" if last.state in ("failed", "died") else "passed"), (" ", "")]
+
+
+def footer_spans(scopes: set[str], width: int) -> list[Span]:
+    """The most useful keys that are valid, as many as fit; help and leave always."""
+    found = commands.in_footer(scopes)
+    last = [item for item in found if item.id in ("help", "leave")]
+    room = width - 1 - sum(_length(item) for item in last)
+    chosen = []
+    for item in found:
+        if item in last:
+            continue
+        if _length(item) <= room:
+            room -= _length(item)
+            chosen.append(item)
+    spans: list[Span] = [(" ", "")]
+    for item in [*chosen, *last]:
+        spans += [(commands.shown_key(item.keys[0]), "accent"), (f" {item.title}  ", "dim")]
+    return spans
+
+
+def _length(command: commands.Command) -> int:
+    return len(commands.shown_key(command.keys[0])) + len(command.title) + 3
