@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -215,11 +216,9 @@ class SolutionRun:
             )
             result = evaluator.evaluate(cell.workload, plan, prepared)
         printed = self._take_output()
-        # Files are named as in the solution, not by where they were laid out.
-        place = f"{self._sources}/"
-        result.reason = result.reason.replace(place, "")
-        result.detail = result.detail.replace(place, "")
-        printed = printed.replace(place, "")
+        result.reason, result.detail, printed = (
+            tidy(text, self._sources) for text in (result.reason, result.detail, printed)
+        )
         if STATUS_OF[result.ending] is Status.TIMEOUT:
             self._timeouts += 1
         if result.timing is not None:
@@ -265,6 +264,17 @@ class SolutionRun:
         if self._child is not None:
             self._child.kill()
             self._child = None
+
+
+_OWN_FRAME = re.compile(
+    rf'^  File "(?:{re.escape(str(Path(__file__).resolve().parents[1]))}|<frozen runpy>).*\n?',
+    re.MULTILINE,
+)
+
+
+def tidy(text: str, sources: Path) -> str:
+    """A log without this program's stack frames, with files named as in the solution."""
+    return _OWN_FRAME.sub("", text.replace(f"{sources}/", ""))
 
 
 def _load_order(solution: Solution, job: Job, sources: Path) -> protocol.Load:

@@ -150,7 +150,7 @@ def test_the_evaluation_after_it_is_unharmed(finished: RunHandle, name: str) -> 
 
 
 def test_a_timeout_says_where_it_hung(finished: RunHandle) -> None:
-    assert re.search(r'main\.py", line [34] in run', log_of(finished, "a_hangs"))
+    assert re.search(r'main\.py", line \d in run', log_of(finished, "a_hangs"))
 
 
 def test_a_crash_says_where_it_crashed(finished: RunHandle) -> None:
