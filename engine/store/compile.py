@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from engine.store.columns import Field, Form, Table
+from engine.store.fields import Field, Form, Table
 from engine.store.query import All, Any, Node, Not, QueryError, Test, Text, parse
 
 Sql = tuple[str, list[object]]

@@ -11,8 +11,9 @@ from typing import TypeVar, cast
 
 import msgspec
 
-from engine.store.columns import TABLES, Table
+from engine.store.columns import TABLES
 from engine.store.compile import compile_filter, compile_sort
+from engine.store.fields import Table
 from engine.store.index import Index
 from engine.store.sync import synchronise
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+from collections.abc import Callable
 from typing import Any
 
 from engine.store import NotFound, TraceStore
@@ -104,7 +105,7 @@ def _document(store: TraceStore, kind: str, row: Any) -> Any:
     return store.trace(row.id)
 
 
-_PRINTERS = {
+_PRINTERS: dict[str, Callable[[TraceStore, Any, Any], None]] = {
     "definition": show_text.print_definition,
     "solution": show_text.print_solution,
     "workload": show_text.print_workload,

@@ -6,7 +6,7 @@ from engine.run.progress import Cell
 from engine.schema import Status
 from fitui.format import clean
 from fitui.screens.definition_tabs import pair_target
-from fitui.screens.fields import CELL_FIELDS
+from fitui.screens.fields import CELL_FIELDS, axes_text
 from fitui.screens.listing import ListPage
 from fitui.screens.rows import FetchedRows, keep_matching, listed_rows
 from fitui.screens.runs import again, run_words
@@ -102,10 +102,12 @@ class RunPage(ListPage):
 
     def hint(self) -> list[Span]:
         """Message of the evaluation under the cursor."""
-        cell = self._cell()
+        cell, view = self._cell(), self.run_view()
+        if view.state in ("died", "failed"):
+            return [(f" see {view.folder / 'runner.log'}", "warn")]
         if cell is None:
             return []
-        words = cell.message or f"{cell.solution} on {cell.axes}"
+        words = cell.message or f"{cell.solution} on {axes_text(cell.axes)}"
         failed = cell.status not in (None, Status.PASSED)
         return [(f" {clean(words)}", "failed" if failed else "dim")]
 

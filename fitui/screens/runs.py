@@ -88,9 +88,7 @@ def run_words(row: RunView) -> str:
     if row.message and row.message != row.state:
         text += f" - {form.clean(row.message)}"
     if row.state == "died":
-        text += f" - the runner is gone; see {row.folder / 'runner.log'}"
-    elif row.state == "failed" and not row.message:
-        text += f" - see {row.folder / 'runner.log'}"
+        text += " - the runner is gone"
     if row.notices:
         text += f" - {form.clean(row.notices[-1])}"
     return text

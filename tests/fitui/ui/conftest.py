@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from dataset import FakeRun, write_dataset
-
 from fitui.app import FituiApp
 from fitui.screens.workbench import Workbench
 from fitui.session import Session
+from tests.fitui.ui.tiny_files import FakeRun, write_dataset
 
 
 class Driver:

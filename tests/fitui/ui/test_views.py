@@ -33,7 +33,7 @@ def test_nothing_is_home() -> None:
 
 @pytest.mark.parametrize("text", ["nonsense", "definition", "matrix sort:a"])
 def test_a_text_that_names_no_view_says_what_is_missing(text: str) -> None:
-    with pytest.raises(ViewError, match="no view named|which"):
+    with pytest.raises(ViewError, match=r"no view named|which"):
         parse_view(text)
 
 

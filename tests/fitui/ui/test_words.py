@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from dataset import LOG
 
 from fitui import format as form
+from tests.fitui.ui.tiny_files import LOG
 
 
 @pytest.mark.parametrize(

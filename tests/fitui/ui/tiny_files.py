@@ -14,6 +14,8 @@ from engine.schema.run import Event, Kind, Request
 
 REFERENCE = "import torch\n\n\ndef run(x):\n    return x * 2  # twice\n"
 
+SOURCE = "def run(x, y):\n    y[:] = x + x\n"
+
 DEFINITION: dict[str, Any] = {
     "name": "double_h8",
     "op_type": "pointwise",
@@ -42,7 +44,9 @@ def solution(name: str, definition: str = "double_h8") -> dict[str, Any]:
             "target_hardware": ["cpu"],
             "entry_point": "main.py::run",
         },
-        "sources": [{"path": "main.py", "content": f"# {name}\ndef run(x, y):\n    y[:] = x + x\n"}],
+        "sources": [
+            {"path": "main.py", "content": f"# {name}\ndef run(x, y):\n    y[:] = x + x\n"}
+        ],
     }
 
 
@@ -93,7 +97,9 @@ SOLUTIONS = ("fast", "slow", "wrong")
 WORKLOADS = [workload(f"wl-{batch:04}", batch) for batch in (1, 16, 256)]
 
 
-def write_dataset(root: Path, *, solutions: tuple[str, ...] = SOLUTIONS, traces: bool = True) -> Path:
+def write_dataset(
+    root: Path, *, solutions: tuple[str, ...] = SOLUTIONS, traces: bool = True
+) -> Path:
     """One definition with workloads, solutions and traces, and one file that cannot be read."""
     write(root / "definitions/pointwise/double_h8.json", DEFINITION)
     other = {**DEFINITION, "name": "triple_h8", "op_type": "other"}

@@ -1,0 +1,83 @@
+"""What a list is made of: its fields with their SQL, and where its rows come from.
+
+``sql`` is what a field shows and sorts by. ``subject`` and ``within`` are how it is filtered: the
+condition is put on ``subject``, and the result into ``within``. Traces hold numbers in place of
+texts, so that a condition on a text looks at each different text once and not at each trace.
+"""
+
+from __future__ import annotations
+
+import difflib
+from enum import Enum
+
+from msgspec import Struct, field
+
+from engine.schema import Problem
+from engine.store.query import QueryError
+from engine.store.rows import DefinitionRow, SolutionRow, TraceRow, WorkloadRow
+
+Row = DefinitionRow | SolutionRow | WorkloadRow | TraceRow | Problem
+
+
+class Form(Enum):
+    """How a field's value is compared."""
+
+    TEXT = "text"
+    TAGS = "tags"
+    NUMBER = "number"
+    LATENCY = "latency"
+    AGE = "age"
+    AXES = "axes"
+
+
+class Field(Struct, frozen=True):
+    """One field of one kind of row."""
+
+    sql: str
+    form: Form = Form.TEXT
+    subject: str = ""
+    within: str = "{}"
+
+
+class Table(Struct, frozen=True, kw_only=True):
+    """One kind of row.
+
+    Args:
+        kind: Its name as in a view's text.
+        row: What a query returns.
+        source: Tables that conditions are about.
+        joins: Tables that only the shown columns need.
+        always: Condition that every row meets.
+        fields: By the name of the row's field, and others to filter and sort by.
+        aliases: Other names of fields.
+        search: Fields that a bare word is looked for in.
+        order: Sort text that is used where none is given.
+        key: Number that orders rows that are otherwise equal.
+        latest: Condition of ``is:latest``, or "".
+    """
+
+    kind: str
+    row: type[Row]
+    source: str
+    fields: dict[str, Field]
+    order: str
+    key: str
+    search: tuple[str, ...]
+    joins: str = ""
+    always: str = "1"
+    aliases: dict[str, str] = field(default_factory=dict)
+    latest: str = ""
+
+    def find(self, name: str, start: int, end: int) -> tuple[str, Field]:
+        """A field by its name or alias.
+
+        Raises:
+            QueryError: There is none; the message names similar ones.
+        """
+        wanted = self.aliases.get(name.lower(), name.lower())
+        if wanted in self.fields:
+            return wanted, self.fields[wanted]
+        known = sorted({*self.fields, *self.aliases})
+        close = difflib.get_close_matches(name.lower(), known, n=3)
+        hint = f"; did you mean {' or '.join(close)}?" if close else f": {', '.join(known)}"
+        raise QueryError(f"{self.kind} have no field {name!r}{hint}", start, end)

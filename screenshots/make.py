@@ -1,0 +1,125 @@
+"""Make the pictures of every screen: the real app, on the bundled dataset, after a real run.
+
+    python screenshots/make.py            run rmsnorm_h4096 quickly on the CPU, then draw
+    python screenshots/make.py --keep DIR run only if DIR holds no run yet, and keep it
+
+Writes NAME-80x24.svg, .png and NAME-120x36.svg, .png beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+FONT = "DejaVu Sans Mono"
+SIZES = ((80, 24), (120, 36))
+DEFINITION = "rmsnorm_h4096"
+RUN_LIMIT_S = 600.0
+
+SCENES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("definitions", "definitions", ("j", "j", "j")),
+    ("definition", f"definition {DEFINITION}", ()),
+    ("workloads", f"definition {DEFINITION} tab:workloads", ()),
+    ("solutions", f"definition {DEFINITION} tab:solutions", ()),
+    ("traces", f"definition {DEFINITION} tab:traces", ()),
+    ("matrix", f"matrix {DEFINITION}", ("e",)),
+    ("trace-wrong-values", "traces status:INCORRECT_NUMERICAL", ("enter",)),
+    ("trace-runtime-error", "traces status:RUNTIME_ERROR", ("enter",)),
+    ("trace-log", "traces status:RUNTIME_ERROR", ("enter", "tab", "e")),
+    ("trace-passed", "traces status:PASSED", ("enter",)),
+    ("solution", f"solution triton_{DEFINITION}", ()),
+    ("runs", "runs", ()),
+    ("run", "runs", ("enter",)),
+    ("filter", "traces", ("slash", *"status:failed lat")),
+    ("help", f"matrix {DEFINITION}", ("question_mark",)),
+    ("palette", "definitions", ("colon", *"rms")),
+    ("run-dialog", f"matrix {DEFINITION}", ("R",)),
+    ("bad-files", "problems", ()),
+)
+"""Name of the picture, view, and keys to press in it."""
+
+
+def make_run(state: Path) -> None:
+    """Run the definition in quick mode on the CPU, and wait."""
+    from engine.run.client import submit
+    from engine.store import resolve_layers
+
+    handle = submit(
+        resolve_layers(None), devices=["cpu"], definitions=[DEFINITION], quick=True, state=state
+    )
+    begin = time.monotonic()
+    while handle.live and time.monotonic() - begin < RUN_LIMIT_S:
+        time.sleep(0.5)
+        handle.poll()
+    print(f"run {handle.run}: {handle.state}, {dict(handle.progress.counts)}")
+
+
+async def draw(name: str, view: str, keys: tuple[str, ...], size: tuple[int, int]) -> None:
+    """Start the app on a view, press keys, and write what it shows."""
+    from fitui.app import FituiApp
+    from fitui.session import Session
+
+    session = Session()
+    try:
+        app = FituiApp(session, view)
+        app.theme = "textual-dark"
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause(0.3)
+            for key in keys:
+                await pilot.press(key)
+                await pilot.pause(0.05)
+            await pilot.pause(0.2)
+            svg = local_font(app.export_screenshot(title="fitui"))
+    finally:
+        session.stop()
+        session.store.close()
+    target = HERE / f"{name}-{size[0]}x{size[1]}.svg"
+    target.write_text(svg)
+    write_png(svg, target.with_suffix(".png"))
+    print(target.name)
+
+
+def local_font(svg: str) -> str:
+    """The picture without fonts from the network."""
+    svg = re.sub(r"@font-face\s*\{[^}]*\}", "", svg)
+    svg = re.sub(r"font-family:\s*[^;]*;", f"font-family: {FONT}, monospace;", svg)
+    return svg.replace(str(Path.home()), "~")
+
+
+def write_png(svg: str, target: Path) -> None:
+    """The picture as pixels. The renderer ignores textLength, so spans are placed by letters."""
+    import cairosvg
+
+    cairosvg.svg2png(bytestring=svg.encode(), write_to=str(target), scale=1.5)
+
+
+def main() -> None:
+    """Run, then draw every scene at every size."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--keep", metavar="DIR", type=Path, help="folder of state to keep and reuse")
+    parser.add_argument("--only", metavar="NAME", help="one scene")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="fitui-pictures-") as temporary:
+        base = args.keep.absolute() if args.keep else Path(temporary)
+        for name in ("state", "cache", "data"):
+            os.environ[f"FITUI_{name.upper()}"] = str(base / name)
+        os.environ.pop("FIB_DATASET_PATH", None)
+        if not list((base / "state/runs").glob("*")):
+            make_run(base / "state")
+        for name, view, keys in SCENES:
+            if args.only in (None, name):
+                for size in SIZES:
+                    asyncio.run(draw(name, view, keys, size))
+
+
+if __name__ == "__main__":
+    main()

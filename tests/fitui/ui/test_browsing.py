@@ -1,0 +1,301 @@
+"""Going through the dataset by keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fitui.ui.conftest import Start
+from tests.fitui.ui.tiny_files import WORKLOADS, lines, trace, write_dataset
+
+
+async def test_definitions_are_home(start: Start) -> None:
+    async with start() as driver:
+        assert driver.view == "definitions"
+        screen = driver.screen()
+        assert "double_h8" in screen and "triple_h8" in screen
+        assert "Every element times two." in driver.status
+        assert "r run" in driver.bench.footer.text
+
+
+async def test_enter_goes_in_and_escape_goes_out(start: Start) -> None:
+    async with start() as driver:
+        await driver.press("enter")
+        assert driver.view == "definition double_h8"
+        screen = driver.screen()
+        for text in ("axes", "1 16 256", "float32", "batch_size > 0", "reference"):
+            assert text in screen
+        await driver.press("m", "enter")
+        assert driver.view.startswith("trace ")
+        await driver.press("escape", "escape", "escape")
+        assert driver.view == "definitions"
+
+
+async def test_moving_in_a_table(start: Start) -> None:
+    async with start() as driver:
+        table = driver.bench.table
+        for key, row in (("j", 1), ("k", 0), ("G", 1), ("g", 0), ("down", 1), ("up", 0)):
+            await driver.press(key)
+            assert table.cursor == row, key
+        for key, row in (("pagedown", 1), ("pageup", 0), ("ctrl+d", 1), ("ctrl+u", 0)):
+            await driver.press(key)
+            assert table.cursor == row, key
+        await driver.press("l", "right", "h")
+        assert table.column == 1
+
+
+async def test_tabs_of_a_definition(start: Start) -> None:
+    async with start("definition double_h8") as driver:
+        seen = []
+        for _ in range(5):
+            await driver.press("tab")
+            seen.append(driver.view)
+        assert seen == [
+            "definition double_h8 tab:workloads",
+            "definition double_h8 tab:solutions",
+            "definition double_h8 tab:traces",
+            "matrix double_h8",
+            "definition double_h8",
+        ]
+        await driver.press("shift+tab")
+        assert driver.view == "matrix double_h8"
+
+
+async def test_the_numbers_jump(start: Start) -> None:
+    async with start() as driver:
+        for key, view in (("2", "traces"), ("3", "runs"), ("4", "problems"), ("1", "definitions")):
+            await driver.press(key)
+            assert driver.view == view
+
+
+async def test_the_history_goes_back_and_forward(start: Start) -> None:
+    async with start() as driver:
+        await driver.press("2", "4", "left_square_bracket")
+        assert driver.view == "traces"
+        await driver.press("right_square_bracket")
+        assert driver.view == "problems"
+        await driver.press("right_square_bracket")
+        assert "history ends" in driver.status
+
+
+async def test_a_bad_file_is_listed_with_its_reason(start: Start) -> None:
+    async with start("problems") as driver:
+        assert "broken.json" in driver.screen()
+        await driver.press("enter")
+        assert "not JSON" in driver.status or "broken.json" in driver.status
+
+
+async def test_filter_as_you_type_keep_and_restore(start: Start) -> None:
+    async with start() as driver:
+        await driver.press("slash")
+        await driver.type("op:other")
+        assert "double_h8" not in driver.screen() and "triple_h8" in driver.screen()
+        await driver.press("enter")
+        assert driver.view == "definitions op:other"
+        await driver.press("slash", "x")
+        assert "Nothing matches" in driver.screen()
+        await driver.press("escape")
+        assert driver.view == "definitions op:other" and "triple_h8" in driver.screen()
+        await driver.press("escape")
+        assert driver.view == "definitions" and "double_h8" in driver.screen()
+
+
+async def test_an_error_in_the_filter_keeps_the_former_rows(start: Start) -> None:
+    async with start("traces") as driver:
+        await driver.press("slash")
+        await driver.type("latency<1parsec")
+        assert "latency" in driver.bench.typing.note
+        assert "fast" in driver.screen()
+        await driver.press("enter")
+        assert driver.bench.typing.display, "an error is not kept"
+        await driver.press("escape")
+        assert driver.view == "traces"
+
+
+async def test_an_error_in_a_tab_is_placed_in_what_was_typed(start: Start) -> None:
+    async with start("definition double_h8 tab:traces") as driver:
+        await driver.press("slash")
+        await driver.type("nofield:1")
+        assert driver.bench.typing._wrong == (0, len("nofield"))
+
+
+async def test_sort_by_the_selected_column(start: Start) -> None:
+    async with start() as driver:
+        await driver.press("s", "s")
+        assert driver.view == "definitions sort:-name"
+        assert driver.bench.table.source.key(0) == "triple_h8"
+        await driver.press("s")
+        assert driver.view == "definitions"
+
+
+async def test_a_solution_shows_its_sources_and_traces(start: Start) -> None:
+    async with start("solution fast") as driver:
+        assert "main.py" in driver.screen() and "y[:] = x + x" in driver.screen()
+        await driver.press("tab")
+        assert "12.5" in driver.screen()
+        await driver.press("v")
+
+
+async def test_the_matrix_shows_letters_and_latencies(start: Start) -> None:
+    async with start("matrix double_h8") as driver:
+        screen = driver.screen()
+        assert "bs=1" in screen and "bs=256" in screen
+        assert "P  12.5" in screen and "R" in screen and "N" in screen
+        await driver.press("t")
+        assert "P 2.00x" in driver.screen()
+        await driver.press("e")
+        assert driver.bench.matrix.source.key(driver.bench.matrix.cursor) in ("slow", "wrong")
+        await driver.press("E", "e", "v")
+        assert driver.view.startswith("solution")
+
+
+async def test_a_failed_trace_opens_on_the_reason(start: Start) -> None:
+    async with start("matrix double_h8") as driver:
+        driver.bench.matrix.put_cursor("slow")
+        await driver.press("enter")
+        lines_shown = driver.screen().splitlines()
+        assert "R RUNTIME_ERROR" in lines_shown[3]
+        assert "mat1 and mat2 shapes cannot be multiplied" in lines_shown[5]
+        for tab, text in (("log", "Traceback"), ("environment", "Test CPU"), ("json", '"status"')):
+            await driver.press("tab")
+            assert driver.view.endswith(f"tab:{tab}") and text in driver.screen()
+
+
+async def test_wrong_values_show_expected_and_got(start: Start) -> None:
+    async with start("traces status:INCORRECT_NUMERICAL") as driver:
+        await driver.press("enter")
+        for text in ("12 of 96 elements wrong", "[3, 7]", "1.5", "2.5", "+1"):
+            assert text in driver.screen()
+
+
+async def test_search_in_a_log(start: Start) -> None:
+    async with start("traces solution:slow") as driver:
+        await driver.press("enter", "tab", "slash")
+        await driver.type("main")
+        assert "line 2" in driver.bench.typing.note
+        await driver.press("enter", "n")
+        assert "line 2 of 4" in driver.status
+        await driver.press("N", "e")
+        assert driver.bench.text.here == 3
+        await driver.press("slash")
+        await driver.type("nowhere")
+        assert "no " in driver.bench.typing.note
+        await driver.press("escape")
+        assert driver.bench.text.needle == ""
+
+
+async def test_text_scrolls(start: Start) -> None:
+    async with start("solution fast", size=(40, 8)) as driver:
+        for key in ("j", "k", "G", "g", "ctrl+d", "ctrl+u", "pagedown", "pageup", "l", "h"):
+            await driver.press(key)
+        assert driver.bench.text._top == 0
+
+
+async def test_copy_says_what_was_copied(start: Start) -> None:
+    async with start() as driver:
+        await driver.press("y")
+        assert driver.app.clipboard == "double_h8"
+        assert "copied: double_h8" in driver.status
+
+
+async def test_help_lists_the_keys_of_this_place(start: Start) -> None:
+    async with start("matrix double_h8") as driver:
+        await driver.press("question_mark")
+        assert "keys valid here" in driver.screen() and "Go into what" in driver.screen()
+        await driver.press("G")
+        assert "compile error" in driver.screen()
+        await driver.press("escape")
+        assert "keys valid here" not in driver.screen()
+
+
+async def test_the_palette_takes_commands_and_views(start: Start) -> None:
+    async with start() as driver:
+        await driver.press("colon")
+        await driver.type("bad fi")
+        await driver.press("enter")
+        assert driver.view == "problems"
+        await driver.press("ctrl+p")
+        await driver.type("traces status:failed")
+        await driver.press("enter")
+        assert driver.view == "traces status:failed"
+        await driver.press("colon", "escape")
+        assert driver.view == "traces status:failed"
+
+
+async def test_the_next_start_shows_the_same_view(start: Start) -> None:
+    async with start() as driver:
+        await driver.press("j", "k", "enter", "m", "l", "q")
+    async with start() as driver:
+        assert driver.view == "matrix double_h8"
+        assert driver.bench.matrix.column == 2
+        await driver.press("escape")
+        assert driver.view == "definition double_h8"
+
+
+async def test_a_new_trace_appears_by_itself(start: Start, root: Path) -> None:
+    async with start("matrix double_h8") as driver:
+        assert driver.bench.bar.text.count("3/9") == 1
+        lines(root / "traces/me/pointwise/double_h8.jsonl", [trace("slow", WORKLOADS[2], "PASSED")])
+        await driver.until(lambda: "4/9" in driver.bench.bar.text)
+
+
+async def test_reload_finds_files_where_nobody_watches(start: Start) -> None:
+    async with start() as driver:
+        await driver.press("ctrl+r")
+        assert "looking" in driver.status
+
+
+async def test_an_empty_dataset_says_what_to_do(start: Start, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    async with start(dataset=empty) as driver:
+        assert "No definitions in this dataset." in driver.screen()
+        assert "--dataset FOLDER" in driver.screen()
+        for key, text in (
+            ("2", "nothing has been run"),
+            ("3", "No runs yet"),
+            ("4", "could be read"),
+        ):
+            await driver.press(key)
+            assert text in driver.screen()
+
+
+async def test_a_definition_without_solutions_says_what_to_do(start: Start, tmp_path: Path) -> None:
+    bare = write_dataset(tmp_path / "bare", solutions=(), traces=False)
+    async with start("matrix double_h8", dataset=bare) as driver:
+        assert "No solutions of double_h8 yet." in driver.screen()
+        await driver.press("shift+tab")
+        assert "has never been run" in driver.screen()
+
+
+@pytest.mark.parametrize("view", ["definition nope", "trace 99999", "trace x", "run nope"])
+async def test_a_view_of_what_is_not_there_is_no_crash(start: Start, view: str) -> None:
+    async with start(view) as driver:
+        assert "no " in driver.screen().lower() and "Esc goes back" in driver.screen()
+        await driver.press("escape")
+
+
+async def test_a_wide_screen_has_the_reference_beside(start: Start) -> None:
+    async with start("definition double_h8", size=(200, 50)) as driver:
+        await driver.shows("return x * 2")
+        first = [line for line in driver.screen().splitlines() if "return x * 2" in line]
+        assert first and first[0].index("return x * 2") > 90
+
+
+async def test_the_mouse_selects_and_opens(start: Start) -> None:
+    async with start() as driver:
+        await driver.pilot.click("#table", offset=(5, 2))
+        assert driver.bench.table.cursor == 1
+        await driver.pilot.click("#table", offset=(5, 2), times=2)
+        await driver.pilot.pause()
+        assert driver.view == "definition triple_h8"
+
+
+async def test_nothing_is_painted_when_nothing_changes(start: Start) -> None:
+    async with start("matrix double_h8") as driver:
+        await driver.pilot.pause(1.5)
+        painted: list[object] = []
+        driver.app._display = lambda *args, **_kwargs: painted.append(args)  # type: ignore[method-assign]
+        await driver.pilot.pause(1.5)
+        assert painted == []
