@@ -18,6 +18,7 @@ from engine.run import client
 from engine.run.progress import Cell
 from engine.schema.run import Request
 from engine.store import TraceStore, Watcher, resolve_layers
+from fitui import format as form
 
 POLL_S = 0.25
 """Seconds between two looks at a run that is going on."""
@@ -129,6 +130,7 @@ class Session:
         self._listeners: Callable[[Change], None] = lambda _change: None
         self._devices: list[str] = []
         self._default_device = ""
+        self._reasons: dict[int, str] = {}
         self._listed_at = -1.0
         self._find_runs()
         for run in list(self._handles):
@@ -311,6 +313,18 @@ class Session:
         """
         client.cancel(self._handles[run])
         self._wake.set()
+
+    def reason(self, trace: int) -> str:
+        """Why a stored evaluation failed, in one line; "" if its log does not tell."""
+        if trace not in self._reasons:
+            if len(self._reasons) > 1000:
+                self._reasons.clear()
+            try:
+                evaluation = self.store.trace(trace).evaluation
+            except (LookupError, ValueError, OSError):
+                return ""
+            self._reasons[trace] = form.reason(evaluation.log) if evaluation else ""
+        return self._reasons[trace]
 
     def live_runs(self) -> list[RunView]:
         """Runs that go on, newest first."""

@@ -11,10 +11,11 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-_CHUNK = 1 << 22
-_MEAN = 2.0 * 65535
+_CHUNK = 1 << 16
+_MEAN = np.int32(2 * 65535)
 """Mean of the sum of four 16-bit uniforms."""
-_DEVIATION = float(np.sqrt(4 * (65536.0**2 - 1) / 12))
+_SCALE = np.float32(1 / np.sqrt(4 * (65536.0**2 - 1) / 12))
+"""One over its deviation."""
 
 
 def stream(seed: str, name: str) -> np.random.Philox:
@@ -31,15 +32,19 @@ def stream(seed: str, name: str) -> np.random.Philox:
 def normal(bits: np.random.Philox, count: int) -> NDArray[np.float32]:
     """``count`` values of mean 0 and deviation 1: sums of four uniforms, within 3.47 of 0."""
     result = np.empty(count, dtype=np.float32)
-    low = np.uint64(0xFFFF)
     for start in range(0, count, _CHUNK):
         size = min(_CHUNK, count - start)
-        raw = bits.random_raw(size)
-        total = raw & low
-        for shift in (16, 32, 48):
-            total += (raw >> np.uint64(shift)) & low
-        values = (total.astype(np.float64) - _MEAN) / _DEVIATION
-        result[start : start + size] = values.astype(np.float32)
+        halves = bits.random_raw(size).view(np.uint32)
+        sums = halves >> np.uint32(16)
+        halves &= np.uint32(0xFFFF)
+        sums += halves
+        pairs = sums.view(np.uint64)
+        total = (pairs >> np.uint64(32)).astype(np.int32)
+        pairs &= np.uint64(0xFFFFFFFF)
+        total += pairs.astype(np.int32)
+        total -= _MEAN
+        # Below 2**24, so exact; the one rounding is the product's.
+        np.multiply(total, _SCALE, out=result[start : start + size], casting="unsafe")
     return result
 
 

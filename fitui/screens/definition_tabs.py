@@ -9,7 +9,7 @@ from fitui.screens.fields import SOLUTION_FIELDS, TRACE_FIELDS, WORKLOAD_FIELDS,
 from fitui.screens.listing import ListPage
 from fitui.screens.rows import FetchedRows, Field
 from fitui.screens.where import exact, shifted, within
-from fitui.session import Target
+from fitui.session import Session, Target
 from fitui.view import View
 from fitui.widgets.lines import Span
 
@@ -222,10 +222,12 @@ class TraceRows:
         return pair_target(row.definition, row.solution, row.workload, row.axes)
 
     @staticmethod
-    def hint_of(row: object) -> list[Span]:
-        """Verdict in words, and the whole names."""
+    def hint_of(session: Session, row: object) -> list[Span]:
+        """Verdict in words, and why, or the whole names."""
         if not isinstance(row, TraceRow):
             return []
+        if row.status != "PASSED" and (why := session.reason(row.id)):
+            return [(f" {row.status}", "failed"), (f"  {why}", "dim")]
         style = "passed" if row.status == "PASSED" else "failed"
         where = f"  {clean(row.solution)} on {axes_text(row.axes)}"
         return [(f" {row.status}", style), (where, "dim")]
@@ -267,7 +269,7 @@ class TracesTab(DefinitionTab, TraceRows):
 
     def hint(self) -> list[Span]:
         """Verdict and names."""
-        return self.hint_of(self.current())
+        return self.hint_of(self.session, self.current())
 
     def scopes(self) -> set[str]:
         """With failures to jump to."""

@@ -239,7 +239,8 @@ class MatrixPage(Page):
             spans.append((f" {form.latency(stored.latency_ms)} us", ""))
         if stored.speedup is not None:
             spans.append((f" {form.speedup(stored.speedup)}", ""))
-        return [*spans, (f"{where}  {clean(stored.timer)}", "dim")]
+        why = self.session.reason(stored.id) if stored.status != "PASSED" else ""
+        return [*spans, (f"  {why}" if why else where, "dim")]
 
     def runs_changed(self, runs: frozenset[str]) -> None:
         """Lay the cells over the stored ones; only changed lines are painted."""

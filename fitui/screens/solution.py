@@ -117,7 +117,7 @@ class SolutionTraces(StoreTab, TraceRows):
 
     def hint(self) -> list[Span]:
         """Verdict and names."""
-        return self.hint_of(self.current())
+        return self.hint_of(self.session, self.current())
 
     def scopes(self) -> set[str]:
         """With failures to jump to."""

@@ -98,7 +98,7 @@ class LineWidget(Widget, can_focus=False, inherit_bindings=False):
         if known is None:
             known = self.rich_style
             if name:
-                known = known + self.get_component_rich_style(f"line--{name}", partial=True)
+                known = known + self.get_component_rich_style(f"line--{name}")
             self._resolved[name] = known
         return known
 

@@ -99,7 +99,7 @@ class Joined:
 class TextView(LineWidget):
     """A text that scrolls both ways. The cursor is the line that was jumped to, if any."""
 
-    DEFAULT_CSS = "TextView { height: 1fr; width: 100%; }"
+    DEFAULT_CSS = "TextView { height: 1fr; width: 1fr; }"
 
     class Searched(Message):
         """A search or a jump ended; ``text`` says how."""

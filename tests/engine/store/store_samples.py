@@ -54,7 +54,7 @@ def workload(uuid: str = "w1", definition: str = "gemm", m: int = 16, blob: str 
 
 
 def trace(
-    solution: str = "fast",
+    by: str = "fast",
     workload_uuid: str = "w1",
     status: str = "PASSED",
     latency: float = 0.01,
@@ -84,7 +84,7 @@ def trace(
             "speedup_factor": 0.04 / latency,
         }
     line = workload(workload_uuid, definition, m)
-    return {**line, "solution": solution, "evaluation": evaluation}
+    return {**line, "solution": by, "evaluation": evaluation}
 
 
 class Dataset:
