@@ -2,7 +2,7 @@
 
 inotify where it works; where it cannot see (a network file system, the user's limit of watches
 reached), a sweep every two seconds. Events only say that something happened, so a lost one costs
-nothing: a last call comes when all has been quiet for a while.
+little: a last call comes when all has been quiet for a while, and one every half minute anyway.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from engine.store.scan import sweep
 COALESCE_SECONDS = 0.05
 SETTLE_SECONDS = 2.2
 POLL_SECONDS = 2.0
+RESWEEP_SECONDS = 30.0
 _WATCHED = (*FOLDERS, "blob")
 # Not opened and closed: our own reading would wake us. No FileClosedEvent: modified says it all.
 _EVENTS: list[type[FileSystemEvent]] = [
@@ -54,7 +55,8 @@ class Watcher:
         store_layers: Folders of the dataset; those that do not exist yet are waited for.
         on_change: Called without arguments, never twice at once. A burst of changes is one call;
             one more comes after the files have been quiet for about two seconds, when a line
-            that was still being written has become whole or is known to be broken off.
+            that was still being written has become whole or is known to be broken off. It may
+            also come when nothing changed.
     """
 
     def __init__(self, store_layers: Sequence[Path], on_change: Callable[[], object]) -> None:
@@ -63,7 +65,7 @@ class Watcher:
         self._wake = threading.Event()
         self._stopped = threading.Event()
         self._observer: BaseObserver | None = None
-        self._watched: dict[Path, ObservedWatch] = {}
+        self._watched: dict[Path, tuple[ObservedWatch, int]] = {}
         self._polling = self._reason_to_poll()
         if not self._polling:
             self._start_observer()
@@ -125,26 +127,32 @@ class Watcher:
         Raises:
             OSError: No more watches are to be had.
         """
-        assert self._observer is not None
+        observer = self._observer
+        assert observer is not None
+        ended = {emitter.watch for emitter in observer.emitters if not emitter.is_alive()}
         changed = False
         for layer in self._layers:
             for folder in (layer, *(layer / name for name in _WATCHED)):
-                if folder in self._watched:
-                    if not folder.is_dir():
-                        self._observer.unschedule(self._watched.pop(folder))
-                        changed = True
-                elif folder.is_dir():
+                inode = _folder_inode(folder)
+                watch, known = self._watched.get(folder, (None, 0))
+                # A folder that was moved away and made again has another inode.
+                if watch is not None and (inode != known or watch in ended):
+                    observer.unschedule(watch)
+                    del self._watched[folder]
+                    changed = True
+                if inode and folder not in self._watched:
                     handler = _Handler(self._wake, () if folder != layer else _WATCHED)
-                    self._watched[folder] = self._observer.schedule(
+                    watch = observer.schedule(
                         handler, os.fspath(folder), recursive=folder != layer, event_filter=_EVENTS
                     )
+                    self._watched[folder] = (watch, inode)
                     changed = True
         return changed
 
     # -- the thread
 
     def _run(self) -> None:
-        settle_at = 0.0
+        settle_at, called_at = 0.0, time.monotonic()
         while not self._stopped.is_set():
             woken = self._wake.wait(POLL_SECONDS if not settle_at else SETTLE_SECONDS / 2)
             if self._stopped.is_set():
@@ -158,7 +166,10 @@ class Watcher:
                 settle_at = now + SETTLE_SECONDS
             elif settle_at and now >= settle_at:
                 settle_at, changed = 0.0, True
+            elif now - called_at >= RESWEEP_SECONDS:
+                changed = True
             if changed and not self._stopped.is_set():
+                called_at = now
                 self._call()
         if self._observer is not None:
             self._observer.stop()
@@ -168,9 +179,6 @@ class Watcher:
         """Look after the observer, or look at the files."""
         if self._observer is not None:
             try:
-                if not all(emitter.is_alive() for emitter in self._observer.emitters):
-                    self._watched.clear()
-                    raise OSError("its thread ended")
                 return self._watch_new_folders()
             except (OSError, KeyError) as error:
                 self._give_up_inotify(getattr(error, "strerror", None) or str(error))
@@ -187,6 +195,14 @@ class Watcher:
             self._on_change()
         except Exception:
             logging.getLogger(__name__).exception("the callback of a dataset's watcher failed")
+
+
+def _folder_inode(folder: Path) -> int:
+    """Inode of a folder, 0 where there is none."""
+    try:
+        return folder.stat().st_ino if folder.is_dir() else 0
+    except OSError:
+        return 0
 
 
 class _Handler(FileSystemEventHandler):

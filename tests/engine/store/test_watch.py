@@ -83,6 +83,21 @@ def test_a_layer_that_comes_later_is_seen(dataset: Dataset, tmp_path: Path, watc
     assert calls.wait_beyond(seen)
 
 
+def test_a_folder_that_is_moved_away_and_made_again_is_watched(
+    dataset: Dataset, watch: Watch
+) -> None:
+    calls = Calls()
+    watcher = watch(dataset.root, on_change=calls)
+    (dataset.root / "traces").rename(dataset.root / "traces_backup")
+    (dataset.root / "traces").mkdir()
+    assert calls.wait_beyond(0)
+    time.sleep(0.2)
+    seen = calls.count
+    dataset.lines("traces/new.jsonl", trace())
+    assert calls.wait_beyond(seen)
+    assert watcher.mode == "inotify" or watcher.mode.startswith("polling every 2 s: ")
+
+
 def test_a_callback_that_fails_does_not_end_the_watching(
     dataset: Dataset, watch: Watch, caplog: pytest.LogCaptureFixture
 ) -> None:

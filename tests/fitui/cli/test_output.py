@@ -1,0 +1,71 @@
+"""Tables and figures as people read them."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import pytest
+
+from fitui.cli.output import (
+    Column,
+    format_age,
+    format_latency,
+    format_ratio,
+    print_json,
+    print_table,
+    shorten,
+    width_of,
+)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+COLUMNS = (Column("name", shrinks=True), Column("n", right=True))
+
+
+def test_a_file_gets_every_character() -> None:
+    out = io.StringIO()
+    print_table(COLUMNS, [("x" * 300, "1"), ("y", "22")], out=out)
+    assert out.getvalue().splitlines()[1] == "x" * 300 + "   1"
+    assert out.getvalue().splitlines()[2].endswith(" 22")
+
+
+def test_a_terminal_gets_its_width_and_an_ellipsis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    out = Terminal()
+    print_table(COLUMNS, [("x" * 300, "1"), ("short", "22")], out=out)
+    lines = out.getvalue().splitlines()
+    assert max(map(width_of, lines)) == 40
+    assert "…" in lines[1] and "short" in lines[2]
+
+
+def test_foreign_control_characters_do_not_reach_the_terminal() -> None:
+    out = io.StringIO()
+    print_table(COLUMNS, [("a\x1b[2Jb\nc", "1")], out=out)
+    assert "\x1b" not in out.getvalue() and out.getvalue().count("\n") == 2
+
+
+def test_wide_characters_count_double() -> None:
+    assert width_of("日本e\u0301") == 5
+    assert shorten("日本語", 4) == "日…"
+
+
+def test_figures_have_three_digits_and_nothing_is_a_dash() -> None:
+    assert [format_latency(value) for value in (0.0019, 0.0221, 0.1544, None)] == [
+        "1.90",
+        "22.1",
+        "154",
+        "-",
+    ]
+    assert format_ratio(3.214) == "3.21x" and format_ratio(None) == "-"
+    assert format_age(time.time() - 125) == "2m" and format_age(None) == "-"
+    assert format_age(time.time() - 3 * 86400 - 5) == "3d"
+
+
+def test_json_spells_non_finite_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": float("nan"), "b": [float("inf")]})
+    assert capsys.readouterr().out == '{"a":"NaN","b":["Infinity"]}\n'
