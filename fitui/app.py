@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textual import events
 from textual.app import App
 from textual.binding import BindingType
 
@@ -67,6 +68,10 @@ class FituiApp(App[int], inherit_bindings=False):
     def on_unmount(self) -> None:
         """Stop following."""
         self.session.stop()
+
+    def on_cursor_position(self, _event: events.CursorPosition) -> None:
+        """The terminal's answer to the question behind a live frame: it has kept up."""
+        self.bench.acknowledge()
 
     async def _on_app_blur(self, event: Any) -> None:
         """Another window has the focus: nothing to repaint."""

@@ -156,5 +156,5 @@ def _update(cell: Cell, event: Event) -> None:
     cell.since = event.t
     for name in _CARRIED:
         value = getattr(event, name)
-        if value not in (None, "", 0):
+        if value is not None and value != "" and (name, value) != ("n", 0):
             setattr(cell, name, value)

@@ -192,7 +192,10 @@ class TraceStore:
         Only the current version of each solution counts; traces that do not say their version
         are taken to be of the current one.
         """
-        condition = "nd.text = ? AND t.latest = 1"
+        condition = (
+            "t.definition = (SELECT id FROM name WHERE kind = 'definition' AND text = ?) "
+            "AND t.latest = 1"
+        )
         return self._pages.rows_where("traces", TraceRow, condition, [definition])
 
     def history(self, solution: str, workload: str, limit: int | None = None) -> list[TraceRow]:

@@ -151,10 +151,17 @@ def phase_letter(cell: Cell) -> str:
     return cell.status.letter if cell.status else PHASES.get(cell.phase, ("?", ""))[0]
 
 
+_SHORT = {
+    Status.INCORRECT_NUMERICAL: "wrong values",
+    Status.INCORRECT_SHAPE: "wrong shape",
+    Status.INCORRECT_DTYPE: "wrong dtype",
+}
+
+
 def phase_words(cell: Cell) -> str:
-    """The verdict or the phase in words."""
+    """The verdict or the phase in two words at most."""
     if cell.status:
-        return status_words(cell.status.value)
+        return _SHORT.get(cell.status, status_words(cell.status.value))
     return PHASES.get(cell.phase, ("", cell.phase.value))[1]
 
 
@@ -167,9 +174,9 @@ def cell_mark(cell: Cell) -> str:
 
 CELL_FIELDS = (
     Field("S", 1, phase_letter, sort="status", mark=cell_mark),
-    Field("SOLUTION", 24, lambda c: clean(c.solution), grow=24, sort="solution"),
-    Field("WORKLOAD", 12, lambda c: clean(axes_text(c.axes)), grow=20),
-    Field("PHASE", 12, phase_words, grow=8, mark=cell_mark),
+    Field("SOLUTION", 24, lambda c: clean(c.solution), grow=12, sort="solution"),
+    Field("WORKLOAD", 9, lambda c: clean(axes_text(c.axes)), grow=7),
+    Field("PHASE", 13, phase_words, mark=cell_mark),
     Field("N", 4, lambda c: str(c.n) if c.n else "", right=True),
     Field("MED us", 7, lambda c: form.latency(c.latency_ms), right=True, sort="latency"),
     Field("CI", 6, lambda c: form.interval(c.interval), right=True),

@@ -46,9 +46,9 @@ class PaletteBar(FilterBar):
 
 
 _FIELDS = (
-    Field("COMMAND", 22, lambda item: str(item.title), grow=20),
+    Field("COMMAND", 36, lambda item: str(item.title), grow=20),
     Field("KEY", 7, lambda item: str(item.key)),
-    Field("", 40, lambda item: str(item.help), grow=60),
+    Field("", 28, lambda item: str(item.help), grow=60),
 )
 
 

@@ -15,6 +15,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
+from textual.timer import Timer
 
 from engine.store import QueryError
 from fitui import commands
@@ -88,7 +89,7 @@ class Workbench(Screen[None], inherit_bindings=False):
         self._question: tuple[str, Callable[[], None]] | None = None
         self._pending: Change | None = None
         self._acknowledged = True
-        self._painted_at = 0.0
+        self._patience: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
@@ -290,14 +291,15 @@ class Workbench(Screen[None], inherit_bindings=False):
     def perform(self, name: str) -> None:
         """Do a command: by the widget, the page or this screen, whichever has it."""
         widget = {"table": self.table, "matrix": self.matrix, "text": self.text}[self.page.body]
-        for owner in (self.page, widget, self):
-            handler = getattr(owner, f"do_{name}", None)
-            if handler is not None:
-                try:
-                    handler()
-                except _FAULTS as error:
-                    self.say(_words(error), "failed")
-                break
+        owners = [item for item in (self.page, widget, self) if hasattr(item, f"do_{name}")]
+        try:
+            if owners:
+                getattr(owners[0], f"do_{name}")()
+            if owners[:1] == [self.text] and self.side.display:
+                # Two panes are one text in two columns: they scroll together.
+                getattr(self.side, f"do_{name}")()
+        except _FAULTS as error:
+            self.say(_words(error), "failed")
         self.refresh_chrome()
 
     def _answer(self, key: str) -> None:
@@ -355,7 +357,11 @@ class Workbench(Screen[None], inherit_bindings=False):
 
     def do_search(self) -> None:
         """Search the text."""
-        self._begin_typing("search", self.text.needle)
+        self._begin_typing("search", self._searched_text.needle)
+
+    @property
+    def _searched_text(self) -> TextView:
+        return self.side if self.side.display else self.text
 
     def _begin_typing(self, prompt: str, text: str) -> None:
         self.bar.display, self.typing.display = False, True
@@ -376,7 +382,7 @@ class Workbench(Screen[None], inherit_bindings=False):
         if self.typing.prompt == "/":
             self._apply_filter(message.text)
         else:
-            self.text.search(message.text)
+            self._searched_text.search(message.text)
 
     @on(FilterBar.Kept)
     def kept(self, message: FilterBar.Kept) -> None:
@@ -394,7 +400,7 @@ class Workbench(Screen[None], inherit_bindings=False):
         if self.typing.prompt == "/":
             self._apply_filter(self.page.view.filter)
         else:
-            self.text.search("")
+            self._searched_text.search("")
         self._end_typing()
 
     def _apply_filter(self, text: str) -> bool:
@@ -466,12 +472,15 @@ class Workbench(Screen[None], inherit_bindings=False):
     def on_changed(self, message: Changed) -> None:
         """Show what is new, unless the terminal is still busy with the last frame."""
         self._pending = _merged(self._pending, message.change)
-        if self._acknowledged or time.monotonic() - self._painted_at > ACK_S:
+        if self._acknowledged:
             self._show_news()
 
-    def on_cursor_position(self, _event: events.CursorPosition) -> None:
-        """The terminal has painted the last live frame."""
+    def acknowledge(self) -> None:
+        """The terminal has painted the last live frame, or will never say so."""
         self._acknowledged = True
+        if self._patience is not None:
+            self._patience.stop()
+            self._patience = None
         if self._pending is not None:
             self._show_news()
 
@@ -490,7 +499,6 @@ class Workbench(Screen[None], inherit_bindings=False):
             if change.message:
                 self.say(change.message, "warn")
             self.refresh_chrome()
-        self._painted_at = time.monotonic()
         self.call_after_refresh(self._ask_terminal)
 
     def _ask_terminal(self) -> None:
@@ -498,6 +506,7 @@ class Workbench(Screen[None], inherit_bindings=False):
         if driver is not None and not self.app.is_headless:
             self._acknowledged = False
             driver.write("\x1b[6n")
+            self._patience = self.set_timer(ACK_S, self.acknowledge)
 
     # Messages of the widgets
 

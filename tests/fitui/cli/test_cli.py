@@ -62,10 +62,8 @@ def child(*arguments: str, program: str = "", **environment: str) -> Any:
 
 def test_ls_prints_aligned_columns(console: Console) -> None:
     lines = console.run("ls", "traces", "--sort", "-latency").splitlines()
-    assert lines[0].split() == (
-        ["id", "age", "status", "definition", "solution", "workload", "us", "ref", "us"]
-        + ["speedup", "hardware"]
-    )
+    titles = "id age status definition solution workload us ref us speedup hardware"
+    assert " ".join(lines[0].split()) == titles
     assert len(lines) == 6
     place = lines[0].index("definition")
     assert all(line[place:].startswith("gemm") for line in lines[1:])
