@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import events
 from textual.app import App
@@ -73,11 +73,13 @@ class FituiApp(App[int], inherit_bindings=False):
         """The terminal's answer to the question behind a live frame: it has kept up."""
         self.bench.acknowledge()
 
-    async def _on_app_blur(self, event: Any) -> None:
-        """Another window has the focus: nothing to repaint."""
+    async def _on_app_blur(self, event: events.Event) -> None:
+        """Another window has the focus: Textual would repaint the screen for it."""
+        event.prevent_default()
 
-    async def _on_app_focus(self, event: Any) -> None:
+    async def _on_app_focus(self, event: events.Event) -> None:
         """And back."""
+        event.prevent_default()
 
 
 def run_app(

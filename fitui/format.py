@@ -48,7 +48,9 @@ def _three(value: float) -> str:
 
 def speedup(value: float | None) -> str:
     """Ratio reference/solution, e.g. ``3.21x``."""
-    return "" if value is None else f"{_three(value)}x"
+    if value is None:
+        return ""
+    return "<0.01x" if 0 < value < 0.01 else f"{_three(value)}x"
 
 
 def error(value: float | None) -> str:

@@ -55,7 +55,8 @@ def load_entry(
         BuildFailure: It does not compile, import or fit.
     """
     for path in sorted(Path(folder).rglob("*.py")):
-        _check_syntax(path, folder)
+        if path.is_file():
+            _check_syntax(path, folder)
     sys.path[:0] = [folder, str(Path(folder).parent)]
     pure = PurePosixPath(entry_file)
     if pure.suffix != ".py":
@@ -64,7 +65,7 @@ def load_entry(
     try:
         module = importlib.import_module(name)
     except BaseException as error:
-        message = f"{type(error).__name__} while importing {entry_file}: {error}"
+        message = f"{type(error).__name__} while importing {entry_file}: {_text(error)}"
         raise BuildFailure(type(error).__name__, message, _trace(error, folder)) from None
     entry = getattr(module, entry_function, None)
     if not callable(entry):
@@ -101,6 +102,13 @@ def _check_signature(
             hint = "; if it returns its outputs, set destination_passing_style=false"
         message = f"{file}::{function}{signature} cannot take {arguments} {style}: {error}{hint}"
         raise BuildFailure("TypeError", message) from None
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:
+        return "(its text cannot be made)"
 
 
 def _trace(error: BaseException, folder: str) -> str:

@@ -20,7 +20,8 @@ class Check(Struct, kw_only=True, omit_defaults=True):
         output: Name of the output.
         elements: Number of elements compared.
         bad: Number that broke the rule.
-        max_abs: Largest absolute error among elements that are finite on both sides.
+        max_abs: Largest absolute error among elements that are finite on both sides; "Infinity"
+            where it is beyond float32.
         max_rel: Largest relative error, likewise.
         non_finite: Elements whose NaN or infinity does not match in place and sign.
         ok: Whether enough elements match.

@@ -74,8 +74,9 @@ def _stored(
         return value
     if tuple(tensor.shape) != shape:
         found = list(tensor.shape)
-        raise InputError(f"input {name!r}: {source.path} has shape {found}, not {shape}")
-    wanted = torch_dtype(spec.dtype)
+        due = "one number" if shape is None else list(shape)
+        raise InputError(f"input {name!r}: {source.path} has shape {found}, not {due}")
+    wanted = _dtype_of(name, spec)
     if tensor.dtype != wanted:
         raise InputError(f"input {name!r}: {source.path} holds {tensor.dtype}, not {wanted}")
     return tensor.contiguous()
@@ -93,16 +94,27 @@ def torch_dtype(dtype: DType) -> torch.dtype:
     return found
 
 
+def _dtype_of(name: str, spec: TensorSpec) -> torch.dtype:
+    try:
+        return torch_dtype(spec.dtype)
+    except InputError as error:
+        raise InputError(f"input {name!r}: {error}") from None
+
+
 def random_value(
     name: str, spec: TensorSpec, shape: tuple[int, ...] | None, workload: Workload, seed: str
 ) -> Value:
     """A random input.
 
     Floats have mean 0 and deviation 1, 8-bit floats are clamped to 2 in magnitude. Integers lie
-    between 0 and the workload's shortest axis, so that one used as an index stays in range.
+    below the shortest axis that the workload chooses, and below 127: indices into any axis of the
+    workload stay in range, those into a shorter constant axis may not.
+
+    Raises:
+        InputError: torch cannot hold the dtype.
     """
     bits = random.stream(seed, name)
-    dtype = torch_dtype(spec.dtype)
+    dtype = _dtype_of(name, spec)
     count = 1
     for length in shape or ():
         count *= length

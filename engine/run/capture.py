@@ -30,11 +30,11 @@ class Capture:
         """What was kept, with a line that counts what was not."""
         tail = self._tail[-TAIL:]
         left_out = self.total - len(self._head) - len(tail)
-        parts = [bytes(self._head).decode("utf-8", "replace")]
-        if left_out:
-            parts.append(f"\n... {left_out} bytes left out ...\n")
-        parts.append(bytes(tail).decode("utf-8", "replace"))
-        return "".join(parts)
+        if not left_out:
+            # Together: a character may lie across the seam.
+            return (self._head + tail).decode("utf-8", "replace")
+        head = self._head.decode("utf-8", "replace")
+        return f"{head}\n... {left_out} bytes left out ...\n{tail.decode('utf-8', 'replace')}"
 
     def clear(self) -> None:
         """Forget everything."""

@@ -43,7 +43,10 @@ class Channel(Generic[T]):
         self._socket = sock
         self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind)
         self._buffer = bytearray()
-        self._descriptors: list[int] = []
+        self._taken = 0
+        """Bytes of the messages handed out so far."""
+        self._arrived: list[tuple[int, int]] = []
+        """Descriptors that nobody took yet, each with how many bytes had come when it did."""
 
     def fileno(self) -> int:
         """Descriptor to wait on."""
@@ -54,6 +57,7 @@ class Channel(Generic[T]):
 
         Raises:
             ChannelClosed: The peer has gone.
+            ProtocolError: The message is over the limit; nothing was sent.
         """
         body = msgspec.json.encode(message)
         if len(body) > LIMIT:
@@ -85,7 +89,9 @@ class Channel(Generic[T]):
             return None
         body = bytes(self._buffer[_LENGTH.size : end])
         del self._buffer[:end]
-        descriptors, self._descriptors = self._descriptors, []
+        self._taken += end
+        descriptors = [number for place, number in self._arrived if place <= self._taken]
+        self._arrived = [item for item in self._arrived if item[0] > self._taken]
         try:
             return self._decoder.decode(body), descriptors
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -98,6 +104,7 @@ class Channel(Generic[T]):
 
         Raises:
             ChannelClosed: The peer has gone.
+            ProtocolError: It sent too many descriptors.
         """
         space = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i").itemsize)
         try:
@@ -110,8 +117,11 @@ class Channel(Generic[T]):
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 numbers = array.array("i")
                 numbers.frombytes(payload[: len(payload) - len(payload) % numbers.itemsize])
-                self._descriptors += numbers
-        if flags & socket.MSG_CTRUNC or len(self._descriptors) > MAX_DESCRIPTORS:
+                # A read never goes beyond the piece that brought descriptors, so they belong to
+                # the message that this read ends in.
+                place = self._taken + len(self._buffer) + len(data)
+                self._arrived += [(place, number) for number in numbers]
+        if flags & socket.MSG_CTRUNC or len(self._arrived) > MAX_DESCRIPTORS:
             raise ProtocolError("too many descriptors")
         if not data:
             raise ChannelClosed
@@ -150,7 +160,7 @@ class Channel(Generic[T]):
 
     def close(self) -> None:
         """Close the socket and every descriptor that nobody took."""
-        for descriptor in self._descriptors:
+        for _, descriptor in self._arrived:
             os.close(descriptor)
-        self._descriptors = []
+        self._arrived = []
         self._socket.close()

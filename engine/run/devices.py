@@ -41,14 +41,20 @@ def _gpus() -> tuple[Device, ...]:
         found = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return ()
-    visible = [part for part in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part]
-    devices: list[Device] = []
-    for line in found.stdout.splitlines():
-        index, hardware, uuid, driver = (part.strip() for part in line.split(","))
-        if not visible or index in visible or uuid in visible:
-            name = f"cuda:{len(devices)}"
-            devices.append(Device(name=name, hardware=hardware, key=uuid, driver=driver))
-    return tuple(devices)
+    rows = [[part.strip() for part in line.split(",")] for line in found.stdout.splitlines()]
+    rows = _visible(rows, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return tuple(
+        Device(name=f"cuda:{number}", hardware=hardware, key=uuid, driver=driver)
+        for number, (_, hardware, uuid, driver) in enumerate(rows)
+    )
+
+
+def _visible(rows: list[list[str]], choice: str | None) -> list[list[str]]:
+    """Rows that CUDA_VISIBLE_DEVICES leaves, in its order: it renumbers the devices."""
+    if choice is None:
+        return rows
+    named = {key: row for row in rows for key in (row[0], row[2])}
+    return [named[part] for part in map(str.strip, choice.split(",")) if part in named]
 
 
 def _processor() -> str:
@@ -77,7 +83,7 @@ def find_devices(text: str) -> list[Device]:
     """Devices that a user's text means.
 
     Args:
-        text: "cpu", "cuda" (the first), "cuda:0,1", "idle" (the first that is there).
+        text: "cpu", "cuda" (the first GPU), "cuda:0,1", "idle" or "auto" (the default device).
 
     Raises:
         UnknownDevice: One of them is not here.
@@ -90,7 +96,7 @@ def find_devices(text: str) -> list[Device]:
     for name in names:
         if name not in known:
             raise UnknownDevice(f"no device {name} here; there is {', '.join(known)}")
-    return [known[name] for name in names]
+    return [known[name] for name in dict.fromkeys(names)]
 
 
 class DeviceLock:
@@ -98,6 +104,9 @@ class DeviceLock:
 
     Args:
         device: Whose lock.
+
+    Raises:
+        OSError: The lock's file cannot be opened.
     """
 
     def __init__(self, device: Device) -> None:

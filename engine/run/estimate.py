@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from engine.evaluate.registry import Plan
@@ -23,13 +24,14 @@ class CallTimes:
     def predict(self, axes: Mapping[str, int]) -> float | None:
         """Seconds that a call will take, or None where nothing is known.
 
-        Scales the nearest smaller workload seen by the axis that grew most: right where time is
-        linear in one axis, and too little only where it grows in several at once.
+        Scales the nearest workload seen by the axis that grew most, and never below what that
+        took: right where time is linear in one axis, too little only where it grows in several
+        at once.
         """
         guesses = [(_growth(seen, axes), seconds) for seen, seconds in self._seen]
         if not guesses:
             return None
-        growth, seconds = min(guesses)
+        growth, seconds = min(guesses, key=lambda guess: abs(math.log(max(guess[0], 1e-9))))
         return seconds * max(growth, 1.0)
 
 

@@ -62,16 +62,24 @@ class RunFolder:
 
         Raises:
             OSError: There is none.
-            msgspec.DecodeError: It is not a request of a form this version knows.
+            msgspec.DecodeError: It is no request.
         """
         return msgspec.json.decode(self.request_file.read_bytes(), type=Request)
 
     def append_samples(self, record: SampleRecord) -> None:
-        """Append one record to ``samples.jsonl``."""
+        """Append one record to ``samples.jsonl``.
+
+        Raises:
+            OSError: It cannot be written.
+        """
         _append(self.samples_file, encode(record) + b"\n")
 
     def append_event(self, event: Event) -> None:
-        """Append one event to ``events.jsonl``."""
+        """Append one event to ``events.jsonl``.
+
+        Raises:
+            OSError: It cannot be written.
+        """
         _append(self.events_file, encode(event) + b"\n")
 
 
@@ -92,7 +100,10 @@ class EventReader:
         self._offset = 0
 
     def poll(self) -> Iterator[Event]:
-        """Events that were appended since the last call. Lines that are none are passed over."""
+        """Events that were appended since the last call, to be taken all at once.
+
+        Lines that are no event are passed over; no file is no event.
+        """
         try:
             with self._path.open("rb") as stream:
                 stream.seek(self._offset)

@@ -225,6 +225,9 @@ class SolutionRun:
             self._times.add(cell.workload.axes, result.timing.summary.median / 1e9)
         elif result.first_call_s is not None:
             self._times.add(cell.workload.axes, result.first_call_s)
+        if result.reference is not None:
+            reference_s = result.reference.summary.median / 1e9
+            lane._reference_times.add(cell.workload.axes, reference_s)
         if result.ending not in _SURVIVES:
             self._drop_child()
         reporter.done(subject, result, printed, time.monotonic() - started)

@@ -58,6 +58,12 @@ def make_plan(request: Request, store: TraceStore) -> Planned:
     notices: list[str] = []
     jobs: list[Job] = []
     number = 0
+    solution_names, uuids = _asked_for(request)
+    for what, asked, known in (
+        ("solution", solution_names, {row.name for row in store.solutions()}),
+        ("workload", uuids, {row.uuid for row in store.workloads()}),
+    ):
+        notices += [f"no {what} {name!r}" for name in asked if name not in known]
     for name in _definitions(request, store, notices):
         definition = store.definition(name)
         workloads = _workloads(definition, request, store)
@@ -87,6 +93,13 @@ def make_plan(request: Request, store: TraceStore) -> Planned:
     return Planned(jobs=jobs, notices=notices)
 
 
+def _asked_for(request: Request) -> tuple[list[str], list[str]]:
+    """Names of solutions and uuids of workloads that a request spells out, each once."""
+    solutions = [*request.solutions, *(name for name, _ in request.pairs)]
+    uuids = [*request.workloads, *(uuid for _, uuid in request.pairs)]
+    return list(dict.fromkeys(solutions)), list(dict.fromkeys(uuids))
+
+
 def _definitions(request: Request, store: TraceStore, notices: list[str]) -> list[str]:
     known = [row.name for row in store.definitions(sort="name")]
     if request.definitions:
@@ -95,6 +108,9 @@ def _definitions(request: Request, store: TraceStore, notices: list[str]) -> lis
     if not (request.solutions or request.workloads or request.pairs):
         return known
     wanted = {row.definition for row in store.solutions() if _is_wanted(row.name, request)}
+    _, uuids = _asked_for(request)
+    if uuids:
+        wanted &= {row.definition for row in store.workloads() if row.uuid in uuids}
     return [name for name in known if name in wanted]
 
 

@@ -16,7 +16,8 @@ ENDED = (Kind.DONE, Kind.NOT_RUN)
 class Cell(Struct, kw_only=True):
     """One evaluation as it stands: where it is, or how it ended.
 
-    ``phase`` is the kind of the last event about it; ``status`` is set once it is DONE.
+    ``phase`` is the kind of the last event about it, ``message`` what that event says;
+    ``status`` is set once it is DONE.
     Latencies are in milliseconds.
     """
 
@@ -153,6 +154,8 @@ _CARRIED = (
 def _update(cell: Cell, event: Event) -> None:
     if event.kind is not Kind.NOTICE:
         cell.phase = event.kind
+        # Why it had to wait says nothing about how it ended.
+        cell.message = ""
     cell.since = event.t
     for name in _CARRIED:
         value = getattr(event, name)

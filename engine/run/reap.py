@@ -28,6 +28,8 @@ def adopt_orphans() -> None:
 def die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when its parent ends.
 
+    To the kernel the parent is the thread that started this process: it must live on as well.
+
     Args:
         parent: Process id that the parent must still have; if it has ended already, so do we.
     """

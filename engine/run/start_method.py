@@ -35,6 +35,12 @@ def remember(method: str) -> Path:
 
     Args:
         method: "fork" or "spawn".
+
+    Returns:
+        The file that keeps it.
+
+    Raises:
+        OSError: The state folder cannot be written.
     """
     path = choice_file()
     path.parent.mkdir(parents=True, exist_ok=True)

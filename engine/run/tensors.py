@@ -10,8 +10,6 @@ import torch
 from engine.run.memory import aligned
 from engine.run.protocol import TensorMeta
 
-MAX_OUTPUT_BYTES = 16 << 30
-
 
 def dtype_named(name: str) -> torch.dtype:
     """The torch dtype of a schema name.
@@ -72,7 +70,7 @@ def read_tensor(meta: TensorMeta, memory: mmap.mmap | None) -> torch.Tensor:
     elements = 1
     for length in meta.shape:
         elements *= length
-    if elements < 0 or elements * dtype.itemsize != meta.nbytes:
+    if min(meta.shape, default=0) < 0 or elements * dtype.itemsize != meta.nbytes:
         raise ValueError(f"{meta.name}: {meta.nbytes} bytes do not hold shape {meta.shape}")
     if elements == 0:
         return torch.empty(meta.shape, dtype=dtype)
@@ -83,11 +81,14 @@ def read_tensor(meta: TensorMeta, memory: mmap.mmap | None) -> torch.Tensor:
 
 
 def poisoned(meta: TensorMeta, device: torch.device) -> torch.Tensor:
-    """A tensor that no correct kernel would leave: NaN everywhere, or an odd integer."""
+    """A tensor that no correct kernel would leave: NaN everywhere, or an odd integer.
+
+    A boolean has no such value; those are all True, so that no former output shines through.
+    """
     dtype = dtype_named(meta.dtype)
     tensor = torch.empty(meta.shape or [], dtype=dtype, device=device)
     if dtype.is_floating_point:
         tensor.view(torch.uint8).fill_(0xFF) if tensor.dim() else tensor.fill_(float("nan"))
-    elif dtype is not torch.bool:
-        tensor.fill_(-77)
+    else:
+        tensor.fill_(True if dtype is torch.bool else -77)
     return tensor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +11,7 @@ import torch
 
 from engine.run.protocol import Failure
 
-_OWN = str(Path(__file__).resolve().parents[1])
+_OWN = f"{Path(__file__).resolve().parents[1]}{os.sep}"
 LIMIT = 32 << 10
 """Characters of a traceback that are kept."""
 
@@ -36,9 +37,14 @@ def failure_of(error: BaseException, kind: str | None = None) -> Failure:
 
 def _text(error: BaseException) -> str:
     try:
-        return str(error)[:LIMIT]
+        return _plain(str(error))[:LIMIT]
     except BaseException:
         return "(its text cannot be made)"
+
+
+def _plain(text: str) -> str:
+    """Text that can be sent: half surrogates, as in undecodable file names, become "?"."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -54,7 +60,7 @@ def trace_text(error: BaseException) -> str:
         lines = traceback.format_exception(type(error), error, frame)
     except BaseException:
         lines = [f"{type(error).__name__}\n"]
-    text = "".join(lines)
+    text = _plain("".join(lines))
     if len(text) <= LIMIT:
         return text
     return f"{text[: LIMIT // 2]}\n... {len(text) - LIMIT} characters ...\n{text[-LIMIT // 2 :]}"

@@ -81,6 +81,7 @@ class HelpScreen(Dialog[None]):
 
 def help_lines(commands: list[Command]) -> list[Line]:
     """Keys and sentences, then the letters of verdicts and phases."""
+    commands = sorted(commands, key=lambda item: item.footer or len(commands))
     keys = [" ".join(shown_key(key) for key in item.keys) for item in commands]
     width = max((len(key) for key in keys), default=0)
     lines: list[Line] = [

@@ -16,7 +16,7 @@ from fitui import format as form
 from fitui.format import clean, workload_labels
 from fitui.screens.fields import LETTERS, PHASES, cell_mark, status_mark
 from fitui.session import RunView
-from fitui.widgets.table import Column
+from fitui.widgets.table_source import Column
 
 NAME_WIDTH = 34
 """Cells that a solution's name may take."""

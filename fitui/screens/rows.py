@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from fitui.widgets.table import Column
+from fitui.widgets.table_source import Column
 
 PAGE = 200
 """Rows that are fetched at once."""

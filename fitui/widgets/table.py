@@ -7,82 +7,15 @@ the rows mean.
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
-
-from msgspec import Struct
 from rich.segment import Segment
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
 from fitui.widgets.lines import LineWidget, fit
+from fitui.widgets.table_source import EmptySource, TableSource
 
 GAP = 1
-
-
-class Column(Struct, frozen=True):
-    """A column of a table.
-
-    Args:
-        title: Its heading; several lines for a matrix.
-        width: Cells it needs.
-        grow: Cells it may take beyond that, where there is room.
-        right: True for numbers.
-        field: Name of the field to sort by, "" if it cannot be sorted.
-    """
-
-    title: str
-    width: int
-    grow: int = 0
-    right: bool = False
-    field: str = ""
-
-
-class TableSource(Protocol):
-    """What a table shows."""
-
-    @property
-    def columns(self) -> list[Column]:
-        """The columns."""
-
-    @property
-    def row_count(self) -> int:
-        """Number of rows."""
-
-    def cell(self, row: int, column: int) -> str:
-        """Text of a cell, without control characters."""
-
-    def mark(self, row: int, column: int) -> str:
-        """Name of a cell's style, "" for plain."""
-
-    def key(self, row: int) -> str:
-        """What the cursor holds on to when rows come and go."""
-
-    def find(self, key: str) -> int | None:
-        """Row of a key, None if it is unknown."""
-
-
-class EmptySource:
-    """No rows."""
-
-    columns: ClassVar[list[Column]] = []
-    row_count = 0
-
-    def cell(self, row: int, column: int) -> str:
-        """Nothing."""
-        return ""
-
-    def mark(self, row: int, column: int) -> str:
-        """Nothing."""
-        return ""
-
-    def key(self, row: int) -> str:
-        """Nothing."""
-        return ""
-
-    def find(self, key: str) -> int | None:
-        """Nothing."""
-        return None
 
 
 class VirtualTable(LineWidget):
@@ -194,10 +127,15 @@ class VirtualTable(LineWidget):
 
     def _scroll_sideways(self) -> None:
         widths, frozen = self._column_widths(), self._frozen
-        if self.column < frozen:
+        if self.column < frozen or not self.size.width:
             self._first = frozen
             return
         room = self.size.width - sum(widths[:frozen]) - GAP * frozen - 1
+        while (
+            self._first > frozen
+            and sum(widths[self._first - 1 :]) + GAP * (len(widths) - self._first) <= room
+        ):
+            self._first -= 1
         self._first = max(frozen, min(self._first, self.column))
         while (
             self._first < self.column
@@ -264,8 +202,10 @@ class VirtualTable(LineWidget):
                 Segment(bare, style),
                 Segment(text[before + len(bare) :] + " " * GAP, plain),
             ]
-        return Strip([item for item in segments if item.text]).crop_extend(
-            0, self.size.width, self.style_of("header")
+        return (
+            Strip([item for item in segments if item.text])
+            .simplify()
+            .crop_extend(0, self.size.width, self.style_of("header"))
         )
 
     def _paint_row(self, row: int, thumb: bool) -> Strip:
@@ -289,10 +229,16 @@ class VirtualTable(LineWidget):
                 continue
             if pending:
                 pieces.append(Segment(pending, line))
-            pieces.append(Segment(text, self.style_of(mark)))
-            pending = " " * GAP
-        pieces.append(Segment(pending, line))
-        body = Strip(pieces).crop_extend(0, self.size.width - 1, line)
+            if mark == "cursor":
+                pieces.append(Segment(text, self.style_of(mark)))
+                pending = " " * GAP
+                continue
+            # The gap in the same style: neighbours of one style become one piece, fewer bytes.
+            pieces.append(Segment(text + " " * GAP, self.style_of(mark)))
+            pending = ""
+        if pending:
+            pieces.append(Segment(pending, line))
+        body = Strip(pieces).simplify().crop_extend(0, self.size.width - 1, line)
         edge = Segment("▐" if thumb else " ", self.style_of("dim") if thumb else line)
         return Strip([*body, edge])
 

@@ -1,0 +1,276 @@
+"""The frame around the page of a view: crumbs, a bar, the body, a status line and the footer.
+
+It owns navigation and what is remembered of it. It knows pages by their base class only, and no
+keys.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.screen import Screen
+
+from engine.store import QueryError
+from fitui.memory import Memory
+from fitui.screens.chrome import crumb_spans, footer_spans, run_spans
+from fitui.screens.nothing import NothingPage
+from fitui.screens.page import Page
+from fitui.screens.pages import page_for
+from fitui.session import Session, Target
+from fitui.view import HOME, Navigator, View, ViewError, parse_view, trail_to
+from fitui.widgets.filter_bar import FilterBar
+from fitui.widgets.matrix import Matrix
+from fitui.widgets.one_line import OneLine
+from fitui.widgets.table import VirtualTable
+from fitui.widgets.text import TextView
+
+WIDE = 120
+"""Columns from which two panes stand beside each other."""
+
+FAULTS = (LookupError, ValueError, OSError, sqlite3.Error)
+"""What a page may raise; it becomes a sentence on the screen."""
+
+
+class Frame(Screen[None], inherit_bindings=False):
+    """The screen without its keys: what is on it, and the way through the views.
+
+    Args:
+        session: Services.
+        memory: What the last start left; ``remember`` is called when it changes.
+        remember: Keeps the memory.
+        view: Text of the view to begin with, "" for the remembered one.
+    """
+
+    ALLOW_SELECT = False
+    AUTO_FOCUS = ""
+
+    def __init__(
+        self, session: Session, memory: Memory, remember: Callable[[Memory], None], view: str = ""
+    ) -> None:
+        super().__init__()
+        self.session = session
+        self.memory = memory
+        self.metric = memory.metric
+        self._remember = remember
+        self._first_view = view
+        self.navigator = Navigator((HOME,))
+        self.table = VirtualTable(id="table")
+        self.matrix = Matrix(id="matrix")
+        self.text = TextView(id="text")
+        self.side = TextView(id="side")
+        self.crumbs = OneLine(id="crumbs")
+        self.bar = OneLine(id="bar")
+        self.typing = FilterBar(id="typing")
+        self.status = OneLine(id="status")
+        self.footer = OneLine(id="footer")
+        self.page: Page = NothingPage(self, HOME, "")
+        self._message: tuple[str, str] | None = None
+        self._question: tuple[str, Callable[[], None]] | None = None
+
+    def compose(self) -> ComposeResult:
+        """Top to bottom."""
+        yield self.crumbs
+        yield self.bar
+        yield self.typing
+        with Horizontal(id="body"):
+            yield self.table
+            yield self.matrix
+            yield self.text
+            yield self.side
+        yield self.status
+        yield self.footer
+
+    def on_mount(self) -> None:
+        """Show the first view."""
+        self.typing.display = False
+        message = ""
+        try:
+            if self._first_view:
+                trail = trail_to(parse_view(self._first_view))
+            else:
+                trail = tuple(parse_view(text) for text in self.memory.trail) or (HOME,)
+        except ViewError as error:
+            trail, message = (HOME,), str(error)
+        self.navigator = Navigator(trail)
+        self.display_view()
+        notices = list(self.session.store.notices)
+        if message or notices:
+            self.say(message or notices[0], "warn")
+
+    # Showing a view
+
+    @property
+    def is_wide(self) -> bool:
+        """True where two panes fit beside each other."""
+        return self.size.width >= WIDE
+
+    def display_view(self) -> None:
+        """Make and show the page of the view on top of the trail."""
+        view = self.navigator.view
+        with self.app.batch_update():
+            self._show_page(page_for(self, view))
+            self.page.restore(self.memory.anchors.get(view.place, ""))
+        self.refresh_chrome()
+        self._keep()
+
+    def _show_page(self, page: Page) -> None:
+        self.page = page
+        self._arrange()
+        try:
+            page.show()
+        except QueryError as error:
+            page.view = page.view.but(filter="", sort="")
+            self.navigator.replace(page.view)
+            self.say(f"filter left out: {error.message}", "warn")
+            page.show()
+        except FAULTS as error:
+            self.page = NothingPage(self, page.view, error_words(error))
+            self._arrange()
+            self.page.show()
+
+    def _arrange(self) -> None:
+        body = self.page.body
+        self.table.display = body == "table"
+        self.matrix.display = body == "matrix"
+        self.text.display = body == "text"
+        two = self.page.view.kind == "definition" and body == "text"
+        self.side.display = two and self.is_wide and not isinstance(self.page, NothingPage)
+
+    def refresh_chrome(self) -> None:
+        """Crumbs, bar, status and footer, as far as they changed."""
+        self.crumbs.show(
+            crumb_spans(self.navigator.trail, self.page),
+            run_spans(self.session, self.memory.seen, time.time()),
+        )
+        self.bar.show(*self.page.bar())
+        self._show_status()
+        self.footer.show(footer_spans(self.scopes(), self.size.width))
+
+    def _show_status(self) -> None:
+        if self._question is not None:
+            self.status.show([(f" {self._question[0]}", "warn"), ("  y / n", "title")])
+        elif self._message is not None:
+            self.status.show([(f" {self._message[0]}", self._message[1])])
+        else:
+            self.status.show(self.page.hint())
+
+    def say(self, text: str, style: str = "") -> None:
+        """Put a sentence into the status line until the next key."""
+        self._message = (text, style)
+        self._show_status()
+
+    def scopes(self) -> set[str]:
+        """Scopes of the commands that are valid now."""
+        return {"app"} | self.page.scopes()
+
+    def _keep(self) -> None:
+        view = self.navigator.view
+        anchors = dict(self.memory.anchors)
+        if anchor := self.page.anchor():
+            anchors.pop(view.place, None)
+            anchors[view.place] = anchor
+        self.memory = Memory(
+            trail=[str(item) for item in self.navigator.trail],
+            anchors=dict(list(anchors.items())[-100:]),
+            metric=self.metric,
+            seen=self.memory.seen,
+        )
+        try:
+            self._remember(self.memory)
+        except OSError as error:
+            self.say(f"the view is not remembered: {error_words(error)}", "warn")
+
+    # Navigation
+
+    def go(self, view: View) -> None:
+        """Enter a view."""
+        self._keep()
+        self.navigator.enter(view)
+        self.display_view()
+
+    def jump(self, view: View) -> None:
+        """Go straight to a view."""
+        self._keep()
+        self.navigator.jump(view)
+        self.display_view()
+
+    def turn(self, view: View) -> None:
+        """Another tab, filter or sort of the same thing."""
+        self._keep()
+        self.navigator.replace(view)
+        self.display_view()
+
+    def do_out(self) -> None:
+        """Go out; at the outermost view, drop the filter."""
+        self._keep()
+        if self.navigator.view.filter and len(self.navigator.trail) == 1:
+            self.navigator.replace(self.navigator.view.but(filter=""))
+        elif not self.navigator.out():
+            if self.navigator.view == HOME:
+                return
+            self.navigator.jump(HOME)
+        self.display_view()
+
+    def do_history_back(self) -> None:
+        """Back in the history."""
+        self._walk(-1)
+
+    def do_history_forward(self) -> None:
+        """Forward in the history."""
+        self._walk(1)
+
+    def _walk(self, by: int) -> None:
+        self._keep()
+        if self.navigator.step(by):
+            self.display_view()
+        else:
+            self.say("the history ends here")
+
+    def do_go_definitions(self) -> None:
+        """Definitions."""
+        self.jump(View("definitions"))
+
+    def do_go_traces(self) -> None:
+        """Traces."""
+        self.jump(View("traces"))
+
+    def do_go_runs(self) -> None:
+        """Runs; those that have ended count as seen."""
+        self.memory.seen = time.time()
+        self.jump(View("runs"))
+
+    def do_go_problems(self) -> None:
+        """Bad files."""
+        self.jump(View("problems"))
+
+    def do_matrix(self) -> None:
+        """Matrix of the definition under the cursor."""
+        self.go(View("matrix", self.page.definition()))
+
+    def do_source(self) -> None:
+        """Sources of the solution under the cursor."""
+        self.go(View("solution", self.page.solution()))
+
+    def start_run(self, target: Target) -> None:
+        """Run something with the default choice, and show it."""
+        raise NotImplementedError
+
+    def on_resize(self) -> None:
+        """Arrange anew."""
+        self._arrange()
+        self.call_after_refresh(self._resized)
+
+    def _resized(self) -> None:
+        self.page.resized()
+        self.refresh_chrome()
+
+
+def error_words(error: BaseException) -> str:
+    """An exception as a sentence."""
+    if isinstance(error, KeyError) and error.args:
+        return str(error.args[0])
+    return str(error) or type(error).__name__
