@@ -1,4 +1,4 @@
-"""What every test gets: folders of its own instead of the user's."""
+"""What every test gets: folders of its own instead of the user's, and a GPU only where one is."""
 
 from __future__ import annotations
 
@@ -13,3 +13,12 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("STATE", "CACHE", "DATA"):
         monkeypatch.setenv(f"FITUI_{name}", str(tmp_path / f"fitui-{name.lower()}"))
     monkeypatch.delenv("FIB_DATASET_PATH", raising=False)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs a GPU where there is none."""
+    if Path("/dev/nvidiactl").exists():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))

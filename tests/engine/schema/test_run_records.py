@@ -135,7 +135,16 @@ def test_a_whole_line_before_a_torn_one_counts_at_once(folder: RunFolder) -> Non
 
 
 @pytest.mark.parametrize(
-    "junk", [b"", b"junk", b"{}", b'{"kind":"other","t":1}', b"\xff\xfe", b"[1]", b"{\"kind\":\"done\",\"t\":1,\"message\":\"\xff\"}"]
+    "junk",
+    [
+        b"",
+        b"junk",
+        b"{}",
+        b'{"kind":"other","t":1}',
+        b"\xff\xfe",
+        b"[1]",
+        b'{"kind":"done","t":1,"message":"\xff"}',
+    ],
 )
 def test_a_line_that_is_no_event_is_passed_over(folder: RunFolder, junk: bytes) -> None:
     folder.events_file.write_bytes(
