@@ -43,10 +43,12 @@ class FituiApp(App[int], inherit_bindings=False):
     AUTO_FOCUS = ""
 
     def __init__(self, session: Session, view: str = "") -> None:
-        super().__init__()
+        theme = theme_for(os.environ)
+        # Said at once: without colour Textual chooses its filter by this, before the theme is set.
+        super().__init__(ansi_color=True if theme.startswith("ansi") else None)
+        self.theme = theme
         self.animation_level = "none"
         self.session = session
-        self.theme = theme_for(os.environ)
         self._memory_file = MemoryFile(session.state)
         self.bench = Workbench(session, self._memory_file.read(), self._memory_file.write, view)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import html
 import os
 import re
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+_PLACE = ("x", "textLength")
 FONT = "DejaVu Sans Mono"
 SIZES = ((80, 24), (120, 36))
 DEFINITION = "rmsnorm_h4096"
@@ -39,7 +41,7 @@ SCENES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("solution", f"solution triton_{DEFINITION}", ()),
     ("runs", "runs", ()),
     ("run", "runs", ("enter",)),
-    ("filter", "traces", ("slash", *"status:failed lat")),
+    ("filter", "traces", ("slash", *"status:failed shape")),
     ("help", f"matrix {DEFINITION}", ("question_mark",)),
     ("palette", "definitions", ("colon", *"rms")),
     ("run-dialog", f"matrix {DEFINITION}", ("R",)),
@@ -49,7 +51,7 @@ SCENES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 
 def make_run(state: Path) -> None:
-    """Run the definition in quick mode on the CPU, and wait."""
+    """Run the definition in quick mode on the CPU; draw the matrix half-way; wait."""
     from engine.run.client import submit
     from engine.store import resolve_layers
 
@@ -57,6 +59,11 @@ def make_run(state: Path) -> None:
         resolve_layers(None), devices=["cpu"], definitions=[DEFINITION], quick=True, state=state
     )
     begin = time.monotonic()
+    while handle.live and handle.progress.ended < 13 and time.monotonic() - begin < RUN_LIMIT_S:
+        time.sleep(0.1)
+        handle.poll()
+    for size in SIZES:
+        asyncio.run(draw("matrix-live", f"matrix {DEFINITION}", ("l",), size))
     while handle.live and time.monotonic() - begin < RUN_LIMIT_S:
         time.sleep(0.5)
         handle.poll()
@@ -71,7 +78,6 @@ async def draw(name: str, view: str, keys: tuple[str, ...], size: tuple[int, int
     session = Session()
     try:
         app = FituiApp(session, view)
-        app.theme = "textual-dark"
         async with app.run_test(size=size) as pilot:
             await pilot.pause(0.3)
             for key in keys:
@@ -92,13 +98,27 @@ def local_font(svg: str) -> str:
     """The picture without fonts from the network."""
     svg = re.sub(r"@font-face\s*\{[^}]*\}", "", svg)
     svg = re.sub(r"font-family:\s*[^;]*;", f"font-family: {FONT}, monospace;", svg)
-    # 12.2 is the width of a letter in the picture; this font's is 0.602 of its size.
-    svg = svg.replace("font-size: 20px", f"font-size: {12.2 / 0.60205:.3f}px")
+    svg = re.sub(r"<text ([^>]*)>([^<]*)</text>", placed, svg)
     return svg.replace(str(Path.home()), "~")
 
 
+def placed(match: re.Match[str]) -> str:
+    """A text as its words, each at its own column, so that any monospace font stays aligned."""
+    attributes, text = match[1], html.unescape(match[2]).replace("\xa0", " ")
+    x, length = (re.search(rf'(?<![\w-]){name}="([\d.]+)"', attributes) for name in _PLACE)
+    if x is None or length is None or not text.strip():
+        return "" if not text.strip() else match[0]
+    width = float(length[1]) / len(text)
+    rest = re.sub(r'(?<![\w-])(?:x|textLength)="[^"]*"', "", attributes)
+    return "".join(
+        f'<text {rest} x="{float(x[1]) + word.start() * width:.2f}" '
+        f'textLength="{len(word[0]) * width:.2f}">{html.escape(word[0])}</text>'
+        for word in re.finditer(r"[─━]{1,4}|[^\s─━]+", text)
+    )
+
+
 def write_png(svg: str, target: Path) -> None:
-    """The picture as pixels. The renderer ignores textLength, hence the size in local_font."""
+    """The picture as pixels. The renderer ignores textLength, hence `placed`."""
     import cairosvg
 
     cairosvg.svg2png(bytestring=svg.encode(), write_to=str(target), scale=1.5)
@@ -115,6 +135,8 @@ def main() -> None:
         for name in ("state", "cache", "data"):
             os.environ[f"FITUI_{name.upper()}"] = str(base / name)
         os.environ.pop("FIB_DATASET_PATH", None)
+        os.environ.pop("NO_COLOR", None)
+        os.environ["COLORTERM"] = "truecolor"
         if not list((base / "state/runs").glob("*")):
             make_run(base / "state")
         for name, view, keys in SCENES:

@@ -79,7 +79,8 @@ def _check_syntax(path: Path, folder: str) -> None:
     try:
         compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
-        message = f"{name}:{error.lineno}: {type(error).__name__}: {error.msg}"
+        place = f"{name}:{error.lineno}" if error.lineno else name
+        message = f"{place}: {type(error).__name__}: {error.msg}"
         text = "".join(traceback.format_exception_only(error))
         raise BuildFailure(type(error).__name__, message, text) from None
     except (ValueError, RecursionError, MemoryError) as error:

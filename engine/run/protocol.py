@@ -7,11 +7,17 @@ nothing here is a verdict: a child reports ticks, bytes and exceptions.
 
 from __future__ import annotations
 
-from msgspec import Struct, field
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
 
 from engine.evaluate.facts import Check, Rule
 from engine.schema.definition import Definition
 from engine.schema.workload import Workload
+
+
+Nanoseconds = Annotated[int, Meta(ge=0, lt=1 << 62)]
+"""Bounded: a child could send a number with a thousand digits, which no float can hold."""
 
 
 class TensorMeta(Struct, kw_only=True):
@@ -156,8 +162,8 @@ class Ticks(Struct, tag="ticks", kw_only=True):
     """Raw figures of a block of timed calls, in nanoseconds."""
 
     timer: str
-    device_ns: list[int]
-    host_ns: list[int]
+    device_ns: list[Nanoseconds]
+    host_ns: list[Nanoseconds]
     kernels: list[tuple[str, int]] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
 

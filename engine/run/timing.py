@@ -45,6 +45,9 @@ def time_calls(
         keys: Input sets to rotate through.
         settings: Of the run.
         report: Called with the running summary after each block.
+
+    Raises:
+        ChildBrokeProtocol: The answer is not what was asked for.
     """
     device: list[int] = []
     host: list[int] = []
@@ -53,8 +56,10 @@ def time_calls(
     while True:
         # The warm-up's length is what the first block costs most.
         warmup = WARMUP_CALLS if not device else 0
-        ticks: protocol.Ticks = ask(protocol.Block(keys=keys, n=size, warmup=warmup))
-        if len(ticks.device_ns) != size or min(ticks.device_ns) < 0:
+        ticks = ask(protocol.Block(keys=keys, n=size, warmup=warmup))
+        if not isinstance(ticks, protocol.Ticks):
+            raise ChildBrokeProtocol(f"it sent {type(ticks).__name__} instead of times")
+        if len(ticks.device_ns) != size:
             raise ChildBrokeProtocol(f"{size} timed calls gave {ticks.device_ns[:8]} ...")
         device += ticks.device_ns
         host += ticks.host_ns

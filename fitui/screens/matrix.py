@@ -13,7 +13,7 @@ from fitui.screens.definition_tabs import (
     solution_target,
 )
 from fitui.screens.definitions import definition_target
-from fitui.screens.fields import axes_text, phase_words, status_words
+from fitui.screens.fields import axes_text, cell_mark, phase_words, status_words
 from fitui.screens.matrix_model import MatrixModel
 from fitui.screens.page import Page
 from fitui.screens.where import exact
@@ -227,10 +227,11 @@ class MatrixPage(Page):
         live, stored = self.model.live.get(pair), self.model.stored.get(pair)
         if live is not None:
             count = f" n={live.n}" if live.n and live.status is None else ""
-            words = f" {phase_words(live)}{count}"
+            words = f" {phase_words(live)}"
             tail = f"  {clean(live.message)}" if live.message else where
-            failed = live.status is not None and live.status.value != "PASSED"
-            return [(words, "failed" if failed else "live"), (tail, "dim")]
+            if live.latency_ms is not None:
+                count += f" {form.latency(live.latency_ms)} us {form.speedup(live.speedup)}"
+            return [(words, cell_mark(live)), (count, ""), (tail, "dim")]
         if stored is None:
             return [(" never run", "dim"), (where, "dim")]
         style = "passed" if stored.status == "PASSED" else "failed"

@@ -82,19 +82,19 @@ def test_a_missing_key_is_named(stored: Any) -> None:
 
 
 def test_a_missing_file_is_named() -> None:
-    with pytest.raises(InputError, match="input 'x': blob/x.safetensors is not there"):
+    with pytest.raises(InputError, match=r"input 'x': blob/x.safetensors is not there"):
         make(definition(), STORED)
 
 
 def test_a_file_that_vanished_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="input 'x': blob/x.safetensors: "):
+    with pytest.raises(InputError, match=r"input 'x': blob/x.safetensors: "):
         make(definition(), STORED, {STORED.path: str(tmp_path / "gone")})
 
 
 def test_a_file_of_something_else_is_named(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     path.write_text("version https://git-lfs.github.com/spec/v1\n")
-    with pytest.raises(InputError, match="input 'x': blob/x.safetensors: "):
+    with pytest.raises(InputError, match=r"input 'x': blob/x.safetensors: "):
         make(definition(), STORED, {STORED.path: str(path)})
 
 
@@ -164,7 +164,7 @@ def test_an_axis_may_be_empty() -> None:
 def test_inputs_come_in_the_order_of_the_definition() -> None:
     names = ["c", "a", "b"]
     found = definition(shape=None)
-    found.inputs = {name: found.inputs["x"] for name in names}
+    found.inputs = dict.fromkeys(names, found.inputs["x"])
     given = {name: ScalarInput(value=1) for name in sorted(names)}
     workload = Workload(uuid="w", axes={}, inputs=dict(given))
     assert list(make_inputs(found, workload, "seed", {})) == names

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fitui.app import run_app
 from tests.fitui.ui.conftest import Start
 from tests.fitui.ui.tiny_files import WORKLOADS, lines, trace, write_dataset
 
@@ -299,3 +300,12 @@ async def test_nothing_is_painted_when_nothing_changes(start: Start) -> None:
         driver.app._display = lambda *args, **_kwargs: painted.append(args)  # type: ignore[method-assign]
         await driver.pilot.pause(1.5)
         assert painted == []
+
+
+def test_a_missing_folder_is_a_sentence_and_a_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_app(tmp_path / "nowhere") == 2
+    assert "nowhere does not exist" in capsys.readouterr().err
+    assert run_app(tmp_path, view="nonsense") == 2
+    assert "no view named" in capsys.readouterr().err

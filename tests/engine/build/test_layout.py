@@ -1,0 +1,63 @@
+"""Sources of a solution become files, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.build.layout import BUILDERS, PACKAGE, CannotBuild, check_buildable, lay_out
+from engine.schema import Language, Solution
+from engine.schema.solution import BuildSpec, SourceFile
+
+
+def solution(language: Language = Language.PYTHON, **files: str) -> Solution:
+    sources = [SourceFile(path=path, content=text) for path, text in files.items()]
+    return Solution(
+        name="s",
+        definition="d",
+        author="a",
+        spec=BuildSpec(
+            language=language, target_hardware=["cpu"], entry_point=f"{sources[0].path}::run"
+        ),
+        sources=sources,
+    )
+
+
+def test_every_source_is_written_below_the_package(tmp_path: Path) -> None:
+    files = {"main.py": "a = 1\n", "kernels/deep/k.py": "b = 2\r\n", "notes.txt": "é\n"}
+    folder = lay_out(solution(**files), tmp_path)
+    assert folder == tmp_path / PACKAGE
+    found = {
+        str(path.relative_to(folder)): path.read_bytes().decode()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    assert found == files
+
+
+def test_the_folder_may_have_to_be_made(tmp_path: Path) -> None:
+    assert lay_out(solution(**{"m.py": "x"}), tmp_path / "new" / "er").is_dir()
+
+
+def test_half_a_surrogate_pair_is_written_and_left_to_the_compiler(tmp_path: Path) -> None:
+    folder = lay_out(solution(**{"m.py": "'\ud800'"}), tmp_path)
+    assert (folder / "m.py").read_bytes() == b"'\xed\xa0\x80'"
+
+
+@pytest.mark.parametrize("paths", [("a.py", "a.py/b.py"), ("a/b.py", "a"), (".", "x")])
+def test_paths_that_exclude_each_other_cannot_be_written(
+    tmp_path: Path, paths: tuple[str, str]
+) -> None:
+    with pytest.raises(OSError):
+        lay_out(solution(**dict.fromkeys(paths, "x")), tmp_path)
+
+
+@pytest.mark.parametrize("language", Language)
+def test_a_language_without_a_builder_is_refused_by_name(language: Language) -> None:
+    found = solution(language, **{"main.py": "x"})
+    if language in BUILDERS:
+        check_buildable(found)
+        return
+    with pytest.raises(CannotBuild, match=f"no builder for {language} yet, only for python and"):
+        check_buildable(found)
