@@ -27,7 +27,7 @@ from typing import Any
 
 from engine.evaluate.registry import plan_for
 from engine.run import protocol
-from engine.run.devices import default_device, find_devices
+from engine.run.devices import Device, default_device, find_devices
 from engine.run.process import Child, ChildTimedOut, Server
 from engine.run.reference import Reference
 from engine.run.start_method import remember
@@ -115,7 +115,7 @@ def _expect(answer: Any, kind: type) -> Any:
 class Chain:
     """The worker's chain on one device, by one start method."""
 
-    def __init__(self, device: str, scratch: Path, *, spawn: bool) -> None:
+    def __init__(self, device: Device, scratch: Path, *, spawn: bool) -> None:
         self.scratch = scratch / ("spawn" if spawn else "fork")
         self.scratch.mkdir()
         self.server = Server(device, self.scratch, spawn=spawn)
@@ -299,19 +299,21 @@ def jailed(device: str, scratch: Path) -> Finding:
         return {**found, "home": "refused"}
 
 
-def probe(device: str) -> dict[str, Finding]:
+def probe(device: Device) -> dict[str, Finding]:
     """Every finding, by name."""
     findings: dict[str, Finding] = {}
     with tempfile.TemporaryDirectory(prefix="probe-") as name:
         scratch = Path(name)
         findings["landlock"] = attempt(lambda: {"abi": landlock_abi()})
-        findings["device"] = attempt(lambda: in_fork(lambda: use_device(device)))
+        findings["device"] = attempt(lambda: in_fork(lambda: use_device(device.name)))
         findings["namespaces"] = attempt(
-            lambda: in_fork(lambda: use_device(device), namespaces=True)
+            lambda: in_fork(lambda: use_device(device.name), namespaces=True)
         )
-        findings["landlock with device"] = attempt(lambda: in_fork(lambda: jailed(device, scratch)))
+        findings["landlock with device"] = attempt(
+            lambda: in_fork(lambda: jailed(device.name, scratch))
+        )
         findings["namespaces and landlock"] = attempt(
-            lambda: in_fork(lambda: jailed(device, scratch), namespaces=True)
+            lambda: in_fork(lambda: jailed(device.name, scratch), namespaces=True)
         )
         for method in ("fork", "spawn"):
             chain = Chain(device, scratch, spawn=method == "spawn")
@@ -336,7 +338,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     device = find_devices(args.device)[0]
-    findings = probe(device.name)
+    findings = probe(device)
     method = "fork" if findings["fork server"]["ok"] and findings["fork"]["ok"] else "spawn"
     if args.json:
         print(json.dumps({"device": device.hardware, "method": method, **findings}, indent=2))

@@ -48,7 +48,7 @@ def compare_tensors(name: str, wanted: torch.Tensor, got: torch.Tensor, rule: Ru
     upstream_ok = bool(torch.isfinite(x).all()) and int(upstream_bad.sum()) <= allowed
     return Check(
         output=name,
-        ok=bad_count <= allowed,
+        ok=bad_count <= allowed and odd_count == 0,
         elements=count,
         bad=bad_count,
         max_abs=_number(float(error.max())),

@@ -96,10 +96,9 @@ def fewest_samples(settings: Settings, call_s: float) -> int:
     return settings.min_samples
 
 
-def block_size(samples_so_far: int, call_s: float) -> int:
+def block_size(call_s: float) -> int:
     """How many calls to ask for at once: about a tenth of a second of them, at most 32."""
-    size = max(1, min(32, int(0.1 / max(call_s, 1e-6))))
-    return min(size, 8) if samples_so_far == 0 else size
+    return max(1, min(32, int(0.1 / max(call_s, 1e-6))))
 
 
 def is_enough(summary: Summary, settings: Settings, elapsed_s: float) -> bool:

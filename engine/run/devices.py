@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-import tempfile
 from functools import cache
 from pathlib import Path
 
 from msgspec import Struct
 
+SHARED = Path("/tmp")
+"""The same folder for every user, whatever TMPDIR says."""
 _QUERY = "index,name,uuid,driver_version"
 
 
@@ -110,7 +111,7 @@ class DeviceLock:
     """
 
     def __init__(self, device: Device) -> None:
-        self.path = Path(tempfile.gettempdir()) / f"fitui-device-{device.key}.lock"
+        self.path = SHARED / f"fitui-device-{device.key}.lock"
         self._descriptor = _open_shared(self.path)
 
     def acquire(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -16,6 +17,7 @@ from engine.evaluate.registry import Plan
 from engine.evaluate.verdict import judge_form, judge_values
 from engine.measure.statistics import Summary
 from engine.run import protocol
+from engine.run.memory import UnsealedMemory, check_sealed
 from engine.run.process import (
     Child,
     ChildBrokeProtocol,
@@ -226,6 +228,7 @@ class Evaluator:
                 wrong = judge_form(self._definition, workload.axes, part)
                 if wrong:
                     raise Ended(*wrong)
+                self._check_sizes(part)
             checks = self._reference.compare(item.key, plan, outputs, descriptor, repeat)
         finally:
             os.close(descriptor)
@@ -234,11 +237,23 @@ class Evaluator:
         if wrong:
             raise Ended(*wrong)
 
+    def _check_sizes(self, outputs: list[protocol.TensorMeta]) -> None:
+        """Outputs of the right shape and dtype must also bring as many bytes as those mean."""
+        for output, spec in zip(outputs, self._definition.outputs.values(), strict=True):
+            due = math.prod(output.shape or ()) * spec.dtype.bits // 8
+            if output.nbytes != due:
+                text = f"{output.name} came with {output.nbytes} bytes instead of {due}"
+                raise _broke_protocol(ValueError(text))
+
     def _outputs(self, answer: Any, descriptors: list[int]) -> tuple[protocol.Outputs, int]:
         if not isinstance(answer, protocol.Outputs) or len(descriptors) != 1:
-            for descriptor in descriptors:
-                os.close(descriptor)
+            _close(descriptors)
             raise Ended(Ending.PROTOCOL_VIOLATION, "the process sent something else than outputs")
+        try:
+            check_sealed(descriptors[0], answer.tensors)
+        except (UnsealedMemory, ValueError) as error:
+            _close(descriptors)
+            raise _broke_protocol(error) from None
         return answer, descriptors[0]
 
     def _order(
@@ -291,12 +306,20 @@ def ask_child(
         raise Ended(ending, f"{error} during {phase}") from None
     except ChildBrokeProtocol as error:
         raise _broke_protocol(error) from None
+    if not isinstance(answer, protocol.Outputs):
+        _close(received)
+        received = []
     if isinstance(answer, protocol.Failure):
         raise Ended(*_failed(answer, phase))
     return answer, received
 
 
-def _broke_protocol(error: ChildBrokeProtocol) -> Ended:
+def _close(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _broke_protocol(error: Exception) -> Ended:
     return Ended(Ending.PROTOCOL_VIOLATION, f"the process broke the protocol: {error}")
 
 

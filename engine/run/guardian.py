@@ -90,12 +90,12 @@ def _watch(pid: int, status: socket.socket, page: int) -> None:
     code, signalled = _collect(pid)
     killed, stuck = reap.kill_descendants()
     if code is None and signalled is None:
-        code, signalled = _collect(pid)
+        signalled, killed = int(signal.SIGKILL), killed - 1
     conversation.send(Ended(code=code, signal=signalled, orphans=killed, stuck=stuck))
 
 
 def _collect(pid: int) -> tuple[int | None, int | None]:
-    """Exit code and signal of the child; both None while it lives, and -9 once it is killed."""
+    """Exit code and signal of the child; both None while it lives."""
     try:
         got, state = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:

@@ -14,7 +14,7 @@ from engine.run import protocol
 from engine.run.devices import Device, DeviceLock
 from engine.run.estimate import CallTimes, reference_seconds, solution_seconds
 from engine.run.evaluation import Ended, Evaluator, Result, ask_child
-from engine.run.plan import Cell, Job
+from engine.run.plan import Job, Task
 from engine.run.process import Cancelled, Child, Server
 from engine.run.record import Subject
 from engine.run.reference import Reference, ReferenceFailed
@@ -63,7 +63,7 @@ class Lane:
         self._lock = DeviceLock(device)
         self._reference_times = CallTimes()
         scratch.mkdir(parents=True, exist_ok=True)
-        self._server = Server(device.name, scratch, spawn=spawn)
+        self._server = Server(device, scratch, spawn=spawn)
         if not self._server.ready.clean:
             reporter.notice(
                 f"{device.name}: forking is not safe here ({self._server.ready.reason}); "
@@ -103,7 +103,7 @@ class Lane:
         finally:
             reference.close()
 
-    def _take_lock(self, first: Cell) -> None:
+    def _take_lock(self, first: Task) -> None:
         told = False
         while not self._lock.acquire():
             if self._stop():
@@ -114,7 +114,7 @@ class Lane:
                 told = True
             time.sleep(0.1)
 
-    def subject(self, job: Job, cell: Cell) -> Subject:
+    def subject(self, job: Job, cell: Task) -> Subject:
         """What a cell evaluates here."""
         return Subject(
             evaluation=cell.evaluation,
@@ -130,7 +130,7 @@ class SolutionRun:
     """One solution of a job, workload by workload, in children that die on every failure."""
 
     def __init__(
-        self, lane: Lane, job: Job, cells: list[Cell], reference: Reference, folder: Path
+        self, lane: Lane, job: Job, cells: list[Task], reference: Reference, folder: Path
     ) -> None:
         self._lane = lane
         self._job = job
@@ -168,7 +168,7 @@ class SolutionRun:
             self._drop_child()
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _reason_not_to_run(self, cell: Cell) -> str:
+    def _reason_not_to_run(self, cell: Task) -> str:
         if self._lane._stop():
             raise Cancelled
         if cell.known_problem:
@@ -179,7 +179,7 @@ class SolutionRun:
             return self._too_slow(cell)
         return ""
 
-    def _too_slow(self, cell: Cell) -> str:
+    def _too_slow(self, cell: Task) -> str:
         """On the CPU device large workloads can take hours; say so instead of timing out."""
         settings = self._lane._settings
         plan = plan_for(self._job.definition, cell.workload, settings)
@@ -193,7 +193,7 @@ class SolutionRun:
                 return f"not run on cpu: {who} would take about {total:.0f} s (limit {limit:g} s)"
         return ""
 
-    def _evaluate(self, cell: Cell) -> None:
+    def _evaluate(self, cell: Task) -> None:
         lane, reporter = self._lane, self._lane._reporter
         subject = lane.subject(self._job, cell)
         started = time.monotonic()

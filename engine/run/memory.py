@@ -10,9 +10,22 @@ import fcntl
 import mmap
 import os
 from collections.abc import Iterable
+from typing import Protocol
 
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 ALIGNMENT = 64
+
+
+class Part(Protocol):
+    """A part of a memory file."""
+
+    @property
+    def offset(self) -> int:
+        """Its first byte."""
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it has."""
 
 
 class UnsealedMemory(Exception):
@@ -49,6 +62,29 @@ def write_sealed(parts: Iterable[memoryview], name: str = "tensors") -> int:
     return descriptor
 
 
+def check_sealed(descriptor: int, parts: Iterable[Part]) -> int:
+    """Make sure that a memory file can no longer change and holds what is said of it.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        UnsealedMemory: The sender could still change it, or it is no memory file.
+        ValueError: A part lies outside of it.
+    """
+    try:
+        seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
+    except OSError:
+        raise UnsealedMemory("not a memory file") from None
+    if seals & SEALS != SEALS:
+        raise UnsealedMemory("the memory file is not sealed")
+    size = os.fstat(descriptor).st_size
+    for part in parts:
+        if part.nbytes and not 0 <= part.offset <= part.offset + part.nbytes <= size:
+            raise ValueError(f"{part.nbytes} bytes at {part.offset} are not in a file of {size}")
+    return size
+
+
 def map_sealed(descriptor: int) -> mmap.mmap | None:
     """Map a memory file for reading.
 
@@ -58,12 +94,6 @@ def map_sealed(descriptor: int) -> mmap.mmap | None:
     Raises:
         UnsealedMemory: The sender could still change it, or it is no memory file.
     """
-    try:
-        seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
-    except OSError:
-        raise UnsealedMemory("not a memory file") from None
-    if seals & SEALS != SEALS:
-        raise UnsealedMemory("the memory file is not sealed")
-    size = os.fstat(descriptor).st_size
+    size = check_sealed(descriptor, ())
     # Private: torch wants writable memory; a write would land in a copy of our own.
     return mmap.mmap(descriptor, size, mmap.MAP_PRIVATE) if size else None

@@ -13,7 +13,7 @@ from engine.store import TraceStore
 FIRST_AUTHOR = "baseline"
 
 
-class Cell(Struct, kw_only=True):
+class Task(Struct, kw_only=True):
     """One evaluation to be made.
 
     Args:
@@ -30,7 +30,7 @@ class Job(Struct, kw_only=True):
     """Everything to be run of one definition, on one device, solution by solution."""
 
     definition: Definition
-    cells: dict[str, list[Cell]] = field(default_factory=dict)
+    cells: dict[str, list[Task]] = field(default_factory=dict)
 
 
 class Planned(Struct, kw_only=True):
@@ -79,7 +79,7 @@ def make_plan(request: Request, store: TraceStore) -> Planned:
                     continue
                 number += 1
                 cells.append(
-                    Cell(
+                    Task(
                         evaluation=f"{request.run}.{number:05d}",
                         solution=solution,
                         workload=workload,

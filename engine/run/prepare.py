@@ -11,6 +11,7 @@ import resource
 from pathlib import Path
 
 from engine.run import reap
+from engine.run.devices import Device
 
 LEVEL = "process"
 """Name of what :func:`prepare_child` does: a process of its own session with private folders,
@@ -29,15 +30,16 @@ _KEPT = (
     "TRITON_INTERPRET",
 )
 
-MAX_FILE_BYTES = 4 << 30
+MAX_FILE_BYTES = 64 << 30
+"""Bounds memory files too, in which inputs and outputs travel."""
 MAX_OPEN_FILES = 4096
 
 
-def clean_environment(device: str) -> dict[str, str]:
+def clean_environment(device: Device) -> dict[str, str]:
     """Environment for a fork server: what is needed to run kernels, and no secrets.
 
     Args:
-        device: "cpu" or "cuda:N".
+        device: The only one that the process may see.
     """
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     # Single-threaded until the fork: a fork after a parallel region hangs in libgomp.
@@ -45,23 +47,13 @@ def clean_environment(device: str) -> dict[str, str]:
         kept[name] = "1"
     kept["PYTHONDONTWRITEBYTECODE"] = "1"
     kept["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
-    if device == "cpu":
+    if device.name == "cpu":
         kept["TRITON_INTERPRET"] = "1"
         kept["CUDA_VISIBLE_DEVICES"] = ""
     else:
         kept.pop("TRITON_INTERPRET", None)
-        kept["CUDA_VISIBLE_DEVICES"] = visible_device(device)
+        kept["CUDA_VISIBLE_DEVICES"] = device.key
     return kept
-
-
-def visible_device(device: str) -> str:
-    """What CUDA_VISIBLE_DEVICES must say for ``cuda:N`` to become the only device.
-
-    N counts among the devices that this process may see.
-    """
-    index = int(device.partition(":")[2] or 0)
-    inherited = [part for part in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part]
-    return inherited[index] if index < len(inherited) else str(index)
 
 
 def prepare_child(scratch: Path, log: int, keep: tuple[int, ...], parent: int) -> None:

@@ -17,6 +17,7 @@ from engine.measure import gate_page
 from engine.run import protocol
 from engine.run.capture import Capture
 from engine.run.channel import Channel, ChannelClosed, ProtocolError
+from engine.run.devices import Device
 from engine.run.prepare import clean_environment
 
 SERVER_START_S = 180.0
@@ -71,7 +72,7 @@ class Server:
     """A fork server for one device.
 
     Args:
-        device: "cpu" or "cuda:N".
+        device: The only one that its children see.
         cwd: A folder it may stand in.
         spawn: Start a fresh interpreter for every child instead of forking.
 
@@ -79,8 +80,8 @@ class Server:
         ServerFailed: It did not come up.
     """
 
-    def __init__(self, device: str, cwd: Path, *, spawn: bool = False) -> None:
-        self.device = device.partition(":")[0]
+    def __init__(self, device: Device, cwd: Path, *, spawn: bool = False) -> None:
+        self.device = device.name.partition(":")[0]
         ours, theirs = socket.socketpair()
         environment = clean_environment(device)
         # An installed interpreter is enough for itself; a checkout is found by its path.
@@ -90,7 +91,7 @@ class Server:
         environment["HOME"] = str(cwd)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "engine.run.forkserver", device, str(theirs.fileno())],
+                [sys.executable, "-m", "engine.run.forkserver", self.device, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 env=environment,
@@ -102,7 +103,9 @@ class Server:
         except (ChannelClosed, TimeoutError, ProtocolError) as error:
             self.close()
             reason = str(error) or type(error).__name__
-            raise ServerFailed(f"the worker process for {device} did not start: {reason}") from None
+            raise ServerFailed(
+                f"the worker process for {device.name} did not start: {reason}"
+            ) from None
         self.spawn = spawn or not self.ready.clean
 
     def child(self, scratch: Path, *, trusted: bool = False) -> Child:

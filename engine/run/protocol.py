@@ -15,7 +15,6 @@ from engine.evaluate.facts import Check, Rule
 from engine.schema.definition import Definition
 from engine.schema.workload import Workload
 
-
 Nanoseconds = Annotated[int, Meta(ge=0, lt=1 << 62)]
 """Bounded: a child could send a number with a thousand digits, which no float can hold."""
 

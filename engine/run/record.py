@@ -13,7 +13,6 @@ from engine.run.devices import Device
 from engine.run.evaluation import Result
 from engine.run.prepare import LEVEL
 from engine.run.timing import Timing
-from engine.schema.codec import to_json_value
 from engine.schema.definition import Definition
 from engine.schema.endings import STATUS_OF
 from engine.schema.hashing import digest
@@ -44,7 +43,7 @@ class Subject(Struct, kw_only=True):
 
 def settings_hash(settings: Settings) -> str:
     """Identity of how evaluations are made."""
-    return digest([f"{key}={value}" for key, value in sorted(to_json_value(settings).items())])
+    return digest([f"{name}={getattr(settings, name)}" for name in settings.__struct_fields__])
 
 
 def full_log(subject: Subject, result: Result, printed: str) -> str:
@@ -142,7 +141,7 @@ def _extra(result: Result) -> dict[str, Any]:
     failed = [check for check in result.checks if not check.ok]
     extra: dict[str, Any] = {
         "checks": [short_check(check) for check in (failed or result.checks)[:_SHORT_CHECKS]],
-        "checked_calls": len(result.checks),
+        "comparisons": len(result.checks),
         "upstream_ok": all(check.upstream_ok is not False for check in result.checks),
         "seed": result.seed,
     }

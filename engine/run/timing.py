@@ -70,7 +70,7 @@ def time_calls(
             break
         # What a call costs in all, with the copies around it.
         per_call = elapsed / (len(device) + WARMUP_CALLS)
-        size = min(block_size(len(device), per_call), settings.max_samples - len(device))
+        size = min(block_size(per_call), settings.max_samples - len(device))
         # Rotate the sets, so that a block does not always start with the same one.
         keys = keys[1:] + keys[:1]
     return Timing(

@@ -167,7 +167,7 @@ GPU = Device(name="cuda:0", hardware="x", key="GPU-test")
 
 @pytest.fixture
 def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceLock]:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("engine.run.devices.SHARED", tmp_path)
     made = DeviceLock(GPU)
     yield made
     made.close()
@@ -214,7 +214,7 @@ def test_every_user_can_open_the_lock_and_none_but_its_maker_write_it(lock: Devi
 def test_a_lock_that_somebody_made_before_is_used_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("engine.run.devices.SHARED", tmp_path)
     path = tmp_path / "fitui-device-GPU-test.lock"
     path.touch(mode=0o444)
     made = DeviceLock(GPU)
@@ -226,7 +226,7 @@ def test_a_lock_that_somebody_made_before_is_used_as_it_is(
 def test_a_link_in_the_locks_place_is_not_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("engine.run.devices.SHARED", tmp_path)
     (tmp_path / "elsewhere").touch()
     (tmp_path / "fitui-device-GPU-test.lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError):
