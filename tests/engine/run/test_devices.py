@@ -125,7 +125,10 @@ def test_a_gpu_is_unknown_where_there_is_none(machine: Callable[..., None]) -> N
 
 HOLDER = """
 import sys
+from pathlib import Path
+from engine.run import devices
 from engine.run.devices import Device, DeviceLock
+devices.SHARED = Path(sys.argv[2])
 lock = DeviceLock(Device(name="cuda:0", hardware="x", key=sys.argv[1]))
 print(lock.acquire(), flush=True)
 for line in sys.stdin:
@@ -139,11 +142,11 @@ class Holder:
 
     def __init__(self, key: str, folder: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", HOLDER, key],
+            [sys.executable, "-c", HOLDER, key, str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)},
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
         self.has_it = self.hear() == "True"
 
