@@ -12,7 +12,8 @@ from textual import events
 from textual.app import App
 from textual.binding import BindingType
 
-from fitui.memory import MemoryFile
+from engine.store import visits
+from fitui.memory import Memory, MemoryFile
 from fitui.screens.workbench import Changed, Workbench
 from fitui.session import Session
 from fitui.view import ViewError, parse_view
@@ -50,7 +51,11 @@ class FituiApp(App[int], inherit_bindings=False):
         self.animation_level = "none"
         self.session = session
         self._memory_file = MemoryFile(session.state)
-        self.bench = Workbench(session, self._memory_file.read(), self._memory_file.write, view)
+        self.bench = Workbench(session, self._memory_file.read(), self._remember, view)
+
+    def _remember(self, memory: Memory) -> None:
+        self._memory_file.write(memory)
+        visits.note()
 
     def get_default_screen(self) -> Workbench:
         """The one screen."""
@@ -108,9 +113,11 @@ def run_app(
     except (OSError, ViewError) as error:
         print(f"fitui: {error}", file=sys.stderr)
         return 2
+    visits.begin()
     try:
         return FituiApp(session, view).run() or 0
     finally:
+        visits.note()
         session.stop()
         session.store.close()
 

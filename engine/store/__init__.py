@@ -10,13 +10,15 @@ from engine.store.documents import NotFound
 from engine.store.filing import trace_path
 from engine.store.layers import bundled_dataset, is_writable, resolve_layers
 from engine.store.query import QueryError
-from engine.store.rows import DefinitionRow, SolutionRow, TraceRow, WorkloadRow
+from engine.store.rows import CellRow, DefinitionRow, SolutionRow, TraceRow, WorkloadRow
+from engine.store.sets import list_sets, read_set, write_set
 from engine.store.store import TraceStore
 from engine.store.watch import Watcher
 
 __all__ = [
     "AppendError",
     "BlobError",
+    "CellRow",
     "DefinitionRow",
     "NotFound",
     "QueryError",
@@ -29,6 +31,9 @@ __all__ = [
     "blob_path",
     "bundled_dataset",
     "is_writable",
+    "list_sets",
+    "read_set",
     "resolve_layers",
     "trace_path",
+    "write_set",
 ]

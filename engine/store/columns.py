@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.schema import Problem
+from engine.store.cells import CELLS
 from engine.store.fields import Field, Form, Table
 from engine.store.rows import DefinitionRow, SolutionRow, TraceRow, WorkloadRow
 
@@ -151,6 +152,7 @@ _WORKLOADS = Table(
     search=("uuid", "definition", "axes", "op_type"),
     order="definition,layer,file,line",
     key="w.id",
+    members="w.uuid",
 )
 
 
@@ -236,6 +238,11 @@ _TRACES = Table(
     order="-time",
     key="t.id",
     latest="t.latest = 1",
+    stale="""(t.version NOT IN (SELECT id FROM name WHERE kind = 'version' AND text = '')
+      AND NOT EXISTS (SELECT 1 FROM score c WHERE c.definition = t.definition
+        AND c.solution = t.solution AND c.version = t.version AND c.current))""",
+    new="t.time > ?",
+    members="(SELECT text FROM name WHERE id = t.workload)",
 )
 
 _PROBLEMS = Table(
@@ -276,6 +283,6 @@ _PROBLEMS = Table(
 )
 
 TABLES: dict[str, Table] = {
-    table.kind: table for table in (_DEFINITIONS, _SOLUTIONS, _WORKLOADS, _TRACES, _PROBLEMS)
+    table.kind: table for table in (_DEFINITIONS, _SOLUTIONS, _WORKLOADS, _TRACES, CELLS, _PROBLEMS)
 }
 """Every kind of row, by the name that a view's text has for it."""

@@ -6,18 +6,21 @@ import json
 import re
 from collections.abc import Sequence
 
+from engine.store import visits
+from engine.store.cells import NEVER
 from engine.store.fields import Field, Form, Table
 from engine.store.query import All, Any, Node, Not, QueryError, Test, Text, parse
+from engine.store.sets import read_set
 
 Sql = tuple[str, list[object]]
 
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([A-Za-zµμ]*)")
 _MILLISECONDS = {"": 1.0, "ns": 1e-6, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ms": 1.0, "s": 1e3}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_LATER = {("status", "none"), ("is", "new"), ("is", "stale")}
 _LAST_RUN = (
-    "t.run = (SELECT r.run FROM trace r WHERE r.run IN "
-    "(SELECT id FROM name WHERE kind = 'run' AND text != '') ORDER BY r.time DESC LIMIT 1)"
+    "t.run = (SELECT n.id FROM name n WHERE n.kind = 'run' AND n.text != '' "
+    "AND EXISTS (SELECT 1 FROM trace r WHERE r.run = n.id) "
+    "ORDER BY (SELECT max(r.time) FROM trace r WHERE r.run = n.id) DESC, n.text DESC LIMIT 1)"
 )
 
 
@@ -92,31 +95,55 @@ def _join(parts: Sequence[Sql], word: str) -> Sql:
 
 def _test(test: Test, table: Table, now: float) -> Sql:
     name = test.field.lower()
-    if (name, test.value.lower()) in _LATER:
-        raise QueryError(f"{test.field}:{test.value} comes later", test.field_start, test.value_end)
     if name == "is":
-        if test.value.lower() == "latest" and table.latest:
-            return table.latest, []
-        raise QueryError(f"{table.kind} know no is:{test.value}", test.field_start, test.value_end)
+        return _is(test, table)
+    if name == "set" and table.members:
+        return _in_set(test, table)
     if name.startswith("axis.") and "axis" in table.fields:
         return _axis(test, table.fields["axis"])
     known, field = table.find(test.field, test.field_start, test.field_end)
     if field.form is Form.AXES:
         raise QueryError("name the axis, as in axis.M>=1024", test.field_start, test.value_end)
     if field.form in (Form.TEXT, Form.TAGS):
-        return _named(known, field, test)
+        return _named(known, field, test, table.kind)
     operator, value = _comparison(test, field.form, now)
     return field.within.format(f"{field.subject or field.sql} {operator} ?"), [value]
 
 
-def _named(name: str, field: Field, test: Test) -> Sql:
+def _is(test: Test, table: Table) -> Sql:
+    word = test.value.lower()
+    if word == "latest" and table.latest:
+        return table.latest, []
+    if word == "stale" and table.stale:
+        return table.stale, []
+    if word == "new" and table.new:
+        return table.new, [visits.read().last]
+    raise QueryError(f"{table.kind} know no is:{test.value}", test.field_start, test.value_end)
+
+
+def _in_set(test: Test, table: Table) -> Sql:
+    try:
+        members = read_set(test.value)
+    except LookupError as error:
+        raise QueryError(str(error), test.value_start, test.value_end) from None
+    return f"{table.members} IN (SELECT value FROM json_each(?))", [json.dumps(members)]
+
+
+def _named(name: str, field: Field, test: Test, table_kind: str) -> Sql:
     if test.operator not in (":", "="):
         raise QueryError(
             f"{test.field} is a text: use `:` or `=`", test.field_start, test.value_end
         )
     value = test.value.lower()
     if name == "status" and value == "failed":
-        return field.within.format(f"{field.subject} != 'PASSED'"), []
+        subject = field.subject or field.sql
+        return field.within.format(f"{subject} NOT IN ('PASSED', '{NEVER}')"), []
+    if name == "status" and value == NEVER and table_kind != "cells":
+        raise QueryError(
+            "a trace has a status; list cells to find what was never run",
+            test.field_start,
+            test.value_end,
+        )
     if name == "run" and value == "last":
         return _LAST_RUN, []
     return _text(field, test.operator, test.value)

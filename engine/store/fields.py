@@ -14,9 +14,9 @@ from msgspec import Struct, field
 
 from engine.schema import Problem
 from engine.store.query import QueryError
-from engine.store.rows import DefinitionRow, SolutionRow, TraceRow, WorkloadRow
+from engine.store.rows import CellRow, DefinitionRow, SolutionRow, TraceRow, WorkloadRow
 
-Row = DefinitionRow | SolutionRow | WorkloadRow | TraceRow | Problem
+Row = DefinitionRow | SolutionRow | WorkloadRow | TraceRow | CellRow | Problem
 
 
 class Form(Enum):
@@ -54,6 +54,9 @@ class Table(Struct, frozen=True, kw_only=True):
         order: Sort text that is used where none is given.
         key: Number that orders rows that are otherwise equal.
         latest: Condition of ``is:latest``, or "".
+        stale: Condition of ``is:stale``, or "".
+        new: Condition of ``is:new`` with a place for the time of the last visit, or "".
+        members: What ``set:NAME`` looks for in the set, or "".
     """
 
     kind: str
@@ -67,6 +70,9 @@ class Table(Struct, frozen=True, kw_only=True):
     always: str = "1"
     aliases: dict[str, str] = field(default_factory=dict)
     latest: str = ""
+    stale: str = ""
+    new: str = ""
+    members: str = ""
 
     def find(self, name: str, start: int, end: int) -> tuple[str, Field]:
         """A field by its name or alias.

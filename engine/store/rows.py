@@ -89,6 +89,33 @@ class WorkloadRow(Struct, frozen=True, kw_only=True):
     layer: int
 
 
+class CellRow(Struct, frozen=True, kw_only=True):
+    """One solution on one workload, with its latest evaluation if there is one.
+
+    Args:
+        version: Content hash of the solution as it is now.
+        workload: uuid.
+        status: "none" where it was never run.
+        trace: Id of the latest evaluation, or None.
+        file: Of the solution.
+    """
+
+    definition: str
+    solution: str
+    version: str
+    workload: str
+    axes: dict[str, int]
+    status: str
+    trace: int | None
+    time: float | None
+    latency_ms: float | None
+    speedup: float | None
+    author: str
+    language: str
+    file: str
+    layer: int
+
+
 class TraceRow(Struct, frozen=True, kw_only=True):
     """One evaluation, without its log.
 

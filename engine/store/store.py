@@ -16,7 +16,7 @@ from engine.store.filing import trace_path
 from engine.store.index import Index
 from engine.store.layers import absolute, resolve_layers, unique_layers
 from engine.store.pages import Pages, is_damage
-from engine.store.rows import DefinitionRow, SolutionRow, TraceRow, WorkloadRow
+from engine.store.rows import CellRow, DefinitionRow, SolutionRow, TraceRow, WorkloadRow
 from engine.store.sync import synchronise
 
 
@@ -119,6 +119,21 @@ class TraceStore:
                 self._folder_notices = synchronise(self._index, self.layers)
             return self.generation != before
 
+    @property
+    def index_file(self) -> Path:
+        """The index's database file."""
+        return self._index.path
+
+    def rebuild(self) -> None:
+        """Read every file again, into an index that starts empty.
+
+        Raises:
+            OSError: The index cannot be written.
+        """
+        self._index.set_aside("it is being built again, as asked")
+        self._index.path.with_suffix(".damaged").unlink(missing_ok=True)
+        self.refresh()
+
     def close(self) -> None:
         """Let go of the index. The store cannot be used afterwards."""
         self._index.close()
@@ -161,6 +176,16 @@ class TraceStore:
     ) -> list[TraceRow]:
         """Evaluations that meet a filter, newest first unless sorted; as :meth:`definitions`."""
         return self._pages.rows("traces", TraceRow, where, sort, limit, offset)
+
+    def cells(
+        self, where: str = "", sort: str = "", limit: int | None = None, offset: int = 0
+    ) -> list[CellRow]:
+        """Every solution on every workload of its definition, run or not: a page.
+
+        Raises:
+            QueryError: Filter or sort mean nothing.
+        """
+        return self._pages.rows("cells", CellRow, where, sort, limit, offset)
 
     def problems(
         self, where: str = "", sort: str = "", limit: int | None = None, offset: int = 0

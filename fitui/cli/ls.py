@@ -4,7 +4,9 @@
   fitui ls traces --where 'status:failed op:gemm age<2d' --sort -age --limit 20
 
 A filter joins terms by spaces (and), `|` (or) and `!` (not): field:part, field:pattern*,
-field=exact, lat<0.1ms, speedup>=2, axis.M>=1024, age<2d, run:last, is:latest, or a bare word.
+field=exact, lat<0.1ms, speedup>=2, axis.M>=1024, age<2d, run:last, is:latest, is:stale (the
+solution has changed since), is:new (since your last visit), set:NAME, or a bare word. Cells are
+solutions times workloads; status:none finds those that were never run.
 With --json, each row is one JSON object on a line of its own.
 """
 
@@ -16,7 +18,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.schema import Problem, describe_axes
-from engine.store import DefinitionRow, SolutionRow, TraceRow, TraceStore, WorkloadRow
+from engine.store import (
+    CellRow,
+    DefinitionRow,
+    SolutionRow,
+    TraceRow,
+    TraceStore,
+    WorkloadRow,
+    write_set,
+)
 from fitui.cli.output import (
     Column,
     format_age,
@@ -27,9 +37,9 @@ from fitui.cli.output import (
     print_table,
 )
 
-HELP = "list definitions, solutions, workloads, traces or problems"
+HELP = "list definitions, solutions, workloads, traces, cells or problems"
 
-KINDS = ("definitions", "solutions", "workloads", "traces", "problems")
+KINDS = ("definitions", "solutions", "workloads", "traces", "cells", "problems")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sort", metavar="FIELD", default="", help="fields, each with - for descending"
     )
     parser.add_argument("--limit", metavar="N", type=_positive, help="rows at most")
+    parser.add_argument(
+        "--as-set",
+        metavar="NAME",
+        help="keep the workloads of the rows as a set, which `set:NAME` means in a filter",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
@@ -47,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the list."""
     with TraceStore.open(args.dataset, overlay=args.overlay) as store:
         rows = _rows(store, args)
+        if args.as_set:
+            _keep_set(args.as_set, rows)
         if args.json:
             for row in rows:
                 print_json(row)
@@ -65,6 +82,23 @@ def _rows(store: TraceStore, args: argparse.Namespace) -> Sequence[Any]:
     query = getattr(store, args.kind)
     rows: Sequence[Any] = query(args.where, args.sort, args.limit)
     return rows
+
+
+def _keep_set(name: str, rows: Sequence[Any]) -> None:
+    """Keep the workloads that the rows are about under a name.
+
+    Raises:
+        LookupError: The rows are about no workloads, or the name is no name.
+    """
+    found = [getattr(row, "uuid", None) or getattr(row, "workload", None) for row in rows]
+    uuids = list(dict.fromkeys(uuid for uuid in found if uuid))
+    if not uuids:
+        raise LookupError("These rows name no workloads to keep as a set")
+    try:
+        path = write_set(name, uuids)
+    except ValueError as error:
+        raise LookupError(str(error)) from None
+    print(f"fitui: set {name} has {len(uuids)} workloads: {path}", file=sys.stderr)
 
 
 def _positive(text: str) -> int:
@@ -120,6 +154,18 @@ def trace_cells(row: TraceRow) -> list[str]:
         format_latency(row.reference_latency_ms),
         format_ratio(row.speedup),
         row.hardware,
+    ]
+
+
+def _cell(row: CellRow) -> list[str]:
+    return [
+        row.status,
+        row.definition,
+        row.solution,
+        describe_axes(row.axes),
+        format_latency(row.latency_ms),
+        format_ratio(row.speedup),
+        format_age(row.time),
     ]
 
 
@@ -182,6 +228,18 @@ _LAYOUTS: dict[str, tuple[Sequence[Column], Callable[[Any], list[str]]]] = {
         _workload,
     ),
     "traces": (TRACE_COLUMNS, trace_cells),
+    "cells": (
+        (
+            Column("status"),
+            Column("definition", shrinks=True),
+            Column("solution", shrinks=True),
+            Column("workload", shrinks=True),
+            Column("us", right=True),
+            Column("speedup", right=True),
+            Column("age", right=True),
+        ),
+        _cell,
+    ),
     "problems": (
         (
             Column("file", shrinks=True),

@@ -126,7 +126,6 @@ def test_the_last_run_is_that_of_the_newest_trace_with_one(dataset: Dataset) -> 
         ("def>a", "def>a"),
         ("lat < 3", "<"),
         ("def: x", "def:"),
-        ("is:new", "is:new"),
         ("is:odd", "is:odd"),
         ("a ! b", "!"),
         ("axis>3", "axis>3"),
