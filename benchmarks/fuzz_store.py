@@ -1,9 +1,9 @@
 """Differential fuzz of the trace store, for as long as one likes.
 
-``python -m benchmarks.fuzz_store --seeds 100 --operations 800 --first 0`` changes a small dataset at
-random, 800 times for each of 100 seeds, kills indexers on the way, and compares every store that
-followed with one built afresh. It ends with status 1 where a seed differed; the same seed makes
-the same changes to the files again.
+``python -m benchmarks.fuzz_store --seeds 100 --operations 800 --first 0`` changes a small dataset
+at random, 800 times for each of 100 seeds, kills indexers on the way, and compares every store
+that followed with one built afresh. It ends with status 1 where a seed differed; the same seed
+makes the same changes to the files again.
 """
 
 from __future__ import annotations

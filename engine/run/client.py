@@ -7,6 +7,7 @@ import getpass
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,7 +73,8 @@ def _is_locked(path: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared: several may look at once. The runner's own is exclusive.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
@@ -96,6 +98,7 @@ def submit(
     settings: Settings | None = None,
     quick: bool = False,
     note: str = "",
+    commit: str = "",
     state: Path | None = None,
 ) -> RunHandle:
     """Write a request and start a runner for it, in a session of its own.
@@ -108,6 +111,7 @@ def submit(
         settings: How to evaluate; None for the defaults (``quick`` chooses which).
         quick: Use the quick settings.
         note: The user's own words.
+        commit: Of the git checkout that a solution was packed from.
         state: State folder, None for the user's own.
 
     Returns:
@@ -129,6 +133,7 @@ def submit(
         workloads=list(workloads),
         pairs=list(pairs),
         note=note,
+        commit=commit,
         user=getpass.getuser(),
     )
     folder.create(request)
@@ -153,8 +158,8 @@ def start_runner(folder: RunFolder) -> int:
             cwd="/",
             env={**os.environ, "PYTHONPATH": _import_path()},
         )
-    # Not ours to wait for: the runner goes on when this process ends.
-    process.returncode = 0
+    # The runner goes on when this process ends; where it ends first, no zombie stays behind.
+    threading.Thread(target=process.wait, name=f"wait for {folder.run}", daemon=True).start()
     return process.pid
 
 
@@ -186,7 +191,14 @@ def _run_names(state: Path | None) -> list[str]:
         entries = sorted(item.name for item in runs_dir(state).iterdir())
     except OSError:
         return []
-    return [name for name in entries if (runs_dir(state) / name / "request.json").is_file()]
+    return [name for name in entries if _is_run(runs_dir(state) / name)]
+
+
+def _is_run(folder: Path) -> bool:
+    try:
+        return (folder / "request.json").is_file()
+    except OSError:  # somebody else's
+        return False
 
 
 def list_runs(state: Path | None = None, *, limit: int | None = None) -> list[RunHandle]:

@@ -32,6 +32,10 @@ from engine.schema.run import Kind, Settings
 from engine.schema.workload import Workload
 
 
+SURVIVES = (Ending.PASSED, Ending.WRONG_SHAPE, Ending.WRONG_DTYPE, Ending.WRONG_VALUES)
+"""Endings after which the child may go on: its process is as it was."""
+
+
 class Ended(Exception):
     """The evaluation has its verdict.
 
@@ -96,7 +100,6 @@ class Evaluator:
         self._deadline = time.monotonic() + settings.total_limit_s
         self._phases: dict[str, float] = {}
         self._checks: list[Check] = []
-        self._opened: list[int] = []
 
     def evaluate(self, workload: Workload, plan: Plan, prepared: Prepared) -> Result:
         """Check, time and check again.
@@ -110,6 +113,8 @@ class Evaluator:
             self._run(workload, plan, prepared, result)
         except Ended as end:
             result.ending, result.reason, result.detail = end.ending, end.reason, end.detail
+        if result.ending in SURVIVES:
+            self._close(prepared)
         result.checks = self._checks
         result.phases_s = self._phases
         return result
@@ -137,11 +142,20 @@ class Evaluator:
         with self._phase("timing"):
             result.timing = self._time(keys)
         with self._phase("reference"):
-            result.reference = self._reference.timing(prepared)
+            with self._not_counted():
+                result.reference = self._reference.timing(prepared)
         with self._phase("verifying"):
             self._report(Kind.VERIFYING)
             self._verify_timed(prepared, workload, plan)
-        self._order(protocol.Close(keys=keys), self._settings.call_limit_s, "closing")
+
+    def _close(self, prepared: Prepared) -> None:
+        """Have the child forget the inputs, so that those of all workloads do not add up."""
+        keys = [item.key for item in prepared.sets]
+        try:
+            self._order(protocol.Close(keys=keys), self._settings.call_limit_s, "closing")
+        except Ended:
+            # The verdict was there before; the next workload needs another child.
+            self._child.kill()
 
     def _open(self, item: InputSetFile, workload: Workload) -> None:
         outputs = [
@@ -229,7 +243,8 @@ class Evaluator:
                 if wrong:
                     raise Ended(*wrong)
                 self._check_sizes(part)
-            checks = self._reference.compare(item.key, plan, outputs, descriptor, repeat)
+            with self._not_counted():
+                checks = self._reference.compare(item.key, plan, outputs, descriptor, repeat)
         finally:
             os.close(descriptor)
         self._checks += checks
@@ -239,11 +254,13 @@ class Evaluator:
 
     def _check_sizes(self, outputs: list[protocol.TensorMeta]) -> None:
         """Outputs of the right shape and dtype must also bring as many bytes as those mean."""
-        for output, spec in zip(outputs, self._definition.outputs.values(), strict=True):
+        for output, (name, spec) in zip(outputs, self._definition.outputs.items(), strict=True):
             due = math.prod(output.shape or ()) * spec.dtype.bits // 8
             if output.nbytes != due:
-                text = f"{output.name} came with {output.nbytes} bytes instead of {due}"
+                text = f"{name} came with {output.nbytes} bytes instead of {due}"
                 raise _broke_protocol(ValueError(text))
+            # The child's own name could be as long as a whole message.
+            output.name = name
 
     def _outputs(self, answer: Any, descriptors: list[int]) -> tuple[protocol.Outputs, int]:
         if not isinstance(answer, protocol.Outputs) or len(descriptors) != 1:
@@ -268,6 +285,15 @@ class Evaluator:
             descriptors=descriptors,
             stop=self._stop,
         )
+
+    @contextmanager
+    def _not_counted(self) -> Iterator[None]:
+        """The reference's work: not the solution's time."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._deadline += time.monotonic() - begun
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:

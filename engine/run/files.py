@@ -12,6 +12,7 @@ import msgspec
 
 from engine.schema.codec import encode
 from engine.schema.run import Event, Request, SampleRecord
+from engine.schema.trace import Trace
 
 _EVENTS = msgspec.json.Decoder(Event)
 
@@ -34,6 +35,7 @@ class RunFolder:
         self.request_file = path / "request.json"
         self.events_file = path / "events.jsonl"
         self.samples_file = path / "samples.jsonl"
+        self.unsaved_file = path / "traces-not-in-the-dataset.jsonl"
         self.lock_file = path / "runner.lock"
         self.cancel_file = path / "cancel"
         self.output_file = path / "runner.log"
@@ -74,6 +76,15 @@ class RunFolder:
         """
         _append(self.samples_file, encode(record) + b"\n")
 
+    def append_unsaved(self, trace: Trace) -> Path:
+        """Keep a trace that could not be appended to the dataset, and say where.
+
+        Raises:
+            OSError: It cannot be written here either.
+        """
+        _append(self.unsaved_file, encode(trace) + b"\n")
+        return self.unsaved_file
+
     def append_event(self, event: Event) -> None:
         """Append one event to ``events.jsonl``.
 
@@ -84,10 +95,17 @@ class RunFolder:
 
 
 def _append(path: Path, data: bytes) -> None:
+    """Append a line, all or nothing; only one process writes here."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        while data:
-            data = data[os.write(descriptor, data) :]
+        start = os.fstat(descriptor).st_size
+        try:
+            while data:
+                data = data[os.write(descriptor, data) :]
+        except OSError:
+            # The next line must not be glued to half of this one.
+            os.ftruncate(descriptor, start)
+            raise
     finally:
         os.close(descriptor)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,12 +14,20 @@ from engine.evaluate.registry import plan_for
 from engine.run import protocol
 from engine.run.devices import Device, DeviceLock
 from engine.run.estimate import CallTimes, reference_seconds, solution_seconds
-from engine.run.evaluation import Ended, Evaluator, Result, ask_child
+from engine.run.evaluation import SURVIVES, Ended, Evaluator, Result, ask_child
 from engine.run.plan import Job, Task
-from engine.run.process import Cancelled, Child, Server
+from engine.run.process import (
+    Cancelled,
+    Child,
+    ChildBrokeProtocol,
+    ChildGone,
+    ChildTimedOut,
+    Server,
+    ServerFailed,
+)
 from engine.run.record import Subject
 from engine.run.reference import Reference, ReferenceFailed
-from engine.run.report import Reporter
+from engine.run.report import NotKept, Reporter
 from engine.schema.endings import STATUS_OF, Ending
 from engine.schema.names import Status
 from engine.schema.run import Kind, Request
@@ -26,8 +35,6 @@ from engine.schema.solution import Solution
 
 MOST_TIMEOUTS = 2
 """Timeouts of a solution after which it is not tried on further workloads of the run."""
-_SURVIVES = (Ending.PASSED, Ending.WRONG_SHAPE, Ending.WRONG_DTYPE, Ending.WRONG_VALUES)
-"""Endings after which the child may go on: its process is as it was."""
 
 
 class Lane:
@@ -152,6 +159,7 @@ class SolutionRun:
         except (CannotBuild, OSError) as error:
             for cell in self._cells:
                 reporter.event(Kind.NOT_RUN, cell.evaluation, message=str(error))
+            shutil.rmtree(self._folder, ignore_errors=True)
             return
         try:
             for cell in self._cells:
@@ -159,20 +167,45 @@ class SolutionRun:
                 if reason:
                     reporter.event(Kind.NOT_RUN, cell.evaluation, message=reason)
                     continue
-                try:
-                    self._evaluate(cell)
-                except ReferenceFailed as error:
-                    message = f"no verdict: {error}"
+                problem = self._try(cell)
+                if problem:
+                    message = f"no verdict: {problem}"
                     reporter.event(Kind.NOT_RUN, cell.evaluation, message=message)
         finally:
             self._drop_child()
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _try(self, cell: Task) -> str:
+        """Evaluate a cell.
+
+        Returns:
+            Why there is no verdict, or "" where there is one.
+        """
+        try:
+            self._evaluate(cell)
+            return ""
+        except ReferenceFailed as error:
+            problem = str(error)
+        except (ChildGone, ChildTimedOut, ChildBrokeProtocol) as error:
+            problem = f"a process for the solution could not be started: {error}"
+        except (Cancelled, ServerFailed, NotKept):
+            raise
+        except Exception as error:
+            # Whatever it is, it costs this evaluation and no other.
+            traceback.print_exc()
+            problem = f"{type(error).__name__}: {error}"
+        # It may hold inputs and output that belong to no further evaluation.
+        self._drop_child()
+        return problem
 
     def _reason_not_to_run(self, cell: Task) -> str:
         if self._lane._stop():
             raise Cancelled
         if cell.known_problem:
             return f"no verdict: {cell.known_problem}"
+        missing = set(self._job.definition.var_axes) - set(cell.workload.axes)
+        if missing:
+            return f"no verdict: the workload gives no length for axis {', '.join(sorted(missing))}"
         if self._timeouts >= MOST_TIMEOUTS:
             return f"not tried: {self._timeouts} evaluations of this solution timed out before"
         if self._lane._device.name == "cpu":
@@ -228,7 +261,7 @@ class SolutionRun:
         if result.reference is not None:
             reference_s = result.reference.summary.median / 1e9
             lane._reference_times.add(cell.workload.axes, reference_s)
-        if result.ending not in _SURVIVES:
+        if result.ending not in SURVIVES:
             self._drop_child()
         reporter.done(subject, result, printed, time.monotonic() - started)
 
@@ -237,9 +270,12 @@ class SolutionRun:
 
         Raises:
             Ended: It cannot be built.
+            ChildGone: No process could be prepared for it. Likewise ChildTimedOut.
         """
         if self._build_failure is not None:
             raise self._build_failure
+        if self._child is not None and self._child.ended is not None:
+            self._child = None
         if self._child is None:
             self._child = self._lane._server.child(self._folder)
             try:
@@ -264,9 +300,16 @@ class SolutionRun:
         return text
 
     def _drop_child(self) -> None:
-        if self._child is not None:
-            self._child.kill()
-            self._child = None
+        if self._child is None:
+            return
+        ended = self._child.kill()
+        self._child = None
+        if ended.stuck:
+            solution = self._cells[0].solution.name
+            self._lane._reporter.notice(
+                f"{ended.stuck} processes of {solution} on {self._lane._device.name} cannot be "
+                "killed yet; they may slow down what follows"
+            )
 
 
 _OWN_FRAME = re.compile(

@@ -8,13 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from engine.measure import gate_page
-from engine.run import protocol
+from engine.run import protocol, reap
 from engine.run.capture import Capture
 from engine.run.channel import Channel, ChannelClosed, ProtocolError
 from engine.run.devices import Device
@@ -23,6 +24,9 @@ from engine.run.prepare import clean_environment
 SERVER_START_S = 180.0
 CHILD_START_S = 60.0
 _SLICE_S = 0.1
+_OUR_CHILDREN = threading.Lock()
+_servers: set[int] = set()
+"""Process ids of the fork servers: every other child of this process is an adopted orphan."""
 
 
 class ServerFailed(Exception):
@@ -81,22 +85,23 @@ class Server:
     """
 
     def __init__(self, device: Device, cwd: Path, *, spawn: bool = False) -> None:
+        self._device = device
+        self._cwd = cwd
+        self._always_spawn = spawn
         self.device = device.name.partition(":")[0]
+        self._start()
+
+    def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        environment = clean_environment(device)
-        # An installed interpreter is enough for itself; a checkout is found by its path.
-        root = str(Path(__file__).resolve().parents[2])
-        known = environment.get("PYTHONPATH", "")
-        environment["PYTHONPATH"] = os.pathsep.join(part for part in (root, known) if part)
-        environment["HOME"] = str(cwd)
-        with theirs:
+        with theirs, _OUR_CHILDREN:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "engine.run.forkserver", self.device, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                env=environment,
-                cwd=cwd,
+                env=_server_environment(self._device, self._cwd),
+                cwd=self._cwd,
             )
+            _servers.add(self._process.pid)
         self._channel: Channel[protocol.ServerReady] = Channel(ours, protocol.ServerReady)
         try:
             self.ready, _ = self._channel.receive(SERVER_START_S)
@@ -104,19 +109,27 @@ class Server:
             self.close()
             reason = str(error) or type(error).__name__
             raise ServerFailed(
-                f"the worker process for {device.name} did not start: {reason}"
+                f"the worker process for {self._device.name} did not start: {reason}"
             ) from None
-        self.spawn = spawn or not self.ready.clean
+        self.spawn = self._always_spawn or not self.ready.clean
 
     def child(self, scratch: Path, *, trusted: bool = False) -> Child:
-        """Start a child.
+        """Start a child; a server that has died (out of memory, killed) is started again once.
 
         Raises:
-            ServerFailed: The server is gone.
+            ServerFailed: The server is gone for good.
             ChildGone: The child ended before it was ready.
             ChildTimedOut: It did not become ready.
         """
         scratch.mkdir(parents=True, exist_ok=True)
+        try:
+            return self._fork(scratch, trusted)
+        except ServerFailed:
+            self.close()
+            self._start()
+            return self._fork(scratch, trusted)
+
+    def _fork(self, scratch: Path, trusted: bool) -> Child:
         ours, theirs = socket.socketpair()
         status, guardian_status = socket.socketpair()
         log_read, log_write = os.pipe2(os.O_CLOEXEC)
@@ -148,6 +161,18 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        with _OUR_CHILDREN:
+            _servers.discard(self._process.pid)
+
+
+def _server_environment(device: Device, cwd: Path) -> dict[str, str]:
+    environment = clean_environment(device)
+    # An installed interpreter is enough for itself; a checkout is found by its path.
+    root = str(Path(__file__).resolve().parents[2])
+    known = environment.get("PYTHONPATH", "")
+    environment["PYTHONPATH"] = os.pathsep.join(part for part in (root, known) if part)
+    environment["HOME"] = str(cwd)
+    return environment
 
 
 class Child:
@@ -307,7 +332,23 @@ class Child:
                     return None
                 continue
             except (ChannelClosed, ProtocolError):
-                # The guardian itself is gone, and the child died with it (PDEATHSIG).
+                # The guardian itself is gone. The child dies with it (PDEATHSIG), unless it took
+                # that back; whatever it started is ours now.
+                _kill_strays(self.pid)
                 return protocol.Ended(code=None, signal=int(signal.SIGKILL))
             if isinstance(message, protocol.Ended):
                 return message
+
+
+def _kill_strays(pid: int) -> None:
+    """Kill what a guardian that did not live to do it has left to us.
+
+    Args:
+        pid: Its child, which becomes ours some moments after the guardian's conversation ends.
+    """
+    deadline = time.monotonic() + 1.0
+    with _OUR_CHILDREN:
+        while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
+            reap.kill_descendants(keep=_servers)
+            time.sleep(0.005)
+        reap.kill_descendants(keep=_servers)

@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import time
+from collections.abc import Set
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -43,8 +44,8 @@ def forbid_new_privileges() -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def descendants(pid: int) -> list[int]:
-    """Process ids of everything below ``pid``, from /proc."""
+def descendants(pid: int, keep: Set[int] = frozenset()) -> list[int]:
+    """Process ids of everything below ``pid``, from /proc, but ``keep`` and what is below them."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -58,17 +59,18 @@ def descendants(pid: int) -> list[int]:
     found: list[int] = []
     queue = [pid]
     while queue:
-        below = children.get(queue.pop(), [])
+        below = [child for child in children.get(queue.pop(), []) if child not in keep]
         found += below
         queue += below
     return found
 
 
-def kill_descendants(limit: float = 5.0) -> tuple[int, int]:
+def kill_descendants(limit: float = 5.0, keep: Set[int] = frozenset()) -> tuple[int, int]:
     """Kill everything below this process and collect it. Call as an adopter of orphans.
 
     Args:
         limit: Seconds after which what still lives is given up as stuck.
+        keep: Processes that are left alone, with everything below them.
 
     Returns:
         How many processes were killed, and how many could not be.
@@ -76,7 +78,7 @@ def kill_descendants(limit: float = 5.0) -> tuple[int, int]:
     killed: set[int] = set()
     deadline = time.monotonic() + limit
     while True:
-        living = [pid for pid in descendants(os.getpid()) if not _collect(pid)]
+        living = [pid for pid in descendants(os.getpid(), keep) if not _collect(pid)]
         if not living:
             return len(killed), 0
         for pid in living:

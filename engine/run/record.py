@@ -115,6 +115,8 @@ def _libs(subject: Subject, result: Result, request: Request) -> dict[str, str]:
         libs["fitui.timer"] = result.timing.timer
     if interpreted(subject):
         libs["fitui.triton"] = "interpreter"
+    if request.commit:
+        libs["fitui.commit"] = request.commit
     if request.note:
         libs["fitui.note"] = request.note
     return libs

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import resource
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from msgspec import Struct
 from engine.evaluate.facts import Check
 from engine.evaluate.registry import Plan
 from engine.run import protocol
+from engine.run.channel import ProtocolError
 from engine.run.process import (
     Child,
     ChildBrokeProtocol,
@@ -27,11 +30,20 @@ from engine.schema.run import Settings
 from engine.schema.workload import Workload
 
 BUDGET_BYTES = 8 << 30
-"""Bytes of input sets that are kept; workloads used longest ago are forgotten first."""
+"""Bytes of input sets that are kept; workloads used longest ago are forgotten first. Each set
+also takes one of this process's descriptors, of which half may be spent so."""
 
 
 class ReferenceFailed(Exception):
-    """Inputs cannot be made or the reference does not run; no verdict is possible."""
+    """Inputs cannot be made or the reference does not run; no verdict is possible.
+
+    Attributes:
+        again: It would fail the same way again.
+    """
+
+    def __init__(self, message: str, *, again: bool = False) -> None:
+        super().__init__(message)
+        self.again = again
 
 
 class InputSetFile(Struct, kw_only=True):
@@ -83,6 +95,8 @@ class Reference:
         self._child: Child | None = None
         self._kept: OrderedDict[tuple[str, Plan], Prepared] = OrderedDict()
         self._next_key = 0
+        self._cannot_load = ""
+        self._impossible: dict[tuple[str, Plan], str] = {}
 
     def prepare(self, workload: Workload, plan: Plan) -> Prepared:
         """Make the input sets of a workload and what the reference expects of them.
@@ -91,26 +105,39 @@ class Reference:
             ReferenceFailed: That is not possible.
             Cancelled: The run was.
         """
-        known = self._kept.get((workload.uuid, plan))
+        which = workload.uuid, plan
+        if which in self._impossible:
+            raise ReferenceFailed(self._impossible[which])
+        known = self._kept.get(which)
         if known is not None:
-            self._kept.move_to_end((workload.uuid, plan))
+            self._kept.move_to_end(which)
             return known
+        prepared = Prepared(sets=[], seed=secrets.token_hex(16), nbytes=0, call_s=math.inf)
+        try:
+            self._generate(prepared, workload, plan)
+        except ReferenceFailed as error:
+            if error.again:
+                self._impossible[which] = str(error)
+            self._release(prepared)
+            raise
+        self._kept[which] = prepared
+        self._forget(keep=prepared)
+        return prepared
+
+    def _generate(self, prepared: Prepared, workload: Workload, plan: Plan) -> None:
         blobs = self._find_blobs(workload)
-        seed = secrets.token_hex(16)
-        sets: list[InputSetFile] = []
-        calls: list[float] = []
         for number in range(plan.sets):
             self._next_key += 1
             order = protocol.Generate(
                 key=self._next_key,
                 workload=workload,
-                seed=f"{seed}:{workload.uuid}:{number}",
+                seed=f"{prepared.seed}:{workload.uuid}:{number}",
                 evaluator=plan.evaluator,
                 blobs=blobs,
             )
             limit = self._settings.first_call_limit_s + self._settings.build_limit_s
             answer, descriptors = self._ask(order, limit, "the reference")
-            sets.append(
+            prepared.sets.append(
                 InputSetFile(
                     key=order.key,
                     descriptor=descriptors[0],
@@ -118,12 +145,8 @@ class Reference:
                     scalars=answer.scalars,
                 )
             )
-            calls.append(answer.call_s)
-        total = sum(os.fstat(item.descriptor).st_size for item in sets)
-        prepared = Prepared(sets=sets, seed=seed, nbytes=total, call_s=min(calls))
-        self._kept[workload.uuid, plan] = prepared
-        self._forget(keep=prepared)
-        return prepared
+            prepared.nbytes += os.fstat(descriptors[0]).st_size
+            prepared.call_s = min(prepared.call_s, answer.call_s)
 
     def _find_blobs(self, workload: Workload) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -145,12 +168,16 @@ class Reference:
         """
         if prepared.timing is None:
             keys = [item.key for item in prepared.sets]
-            limit = self._settings.call_limit_s + self._settings.first_call_limit_s
 
             def ask(order: Any) -> Any:
+                limit = self._settings.first_call_limit_s * (order.n + order.warmup)
                 return self._ask(order, limit, "timing the reference")[0]
 
-            prepared.timing = time_calls(ask, keys, self._settings, lambda summary: None)
+            try:
+                prepared.timing = time_calls(ask, keys, self._settings, lambda summary: None)
+            except ChildBrokeProtocol as error:
+                self._drop_child()
+                raise ReferenceFailed(str(error)) from None
         return prepared.timing
 
     def compare(
@@ -183,13 +210,18 @@ class Reference:
             )
         except (ChildTimedOut, ChildGone, ChildBrokeProtocol) as error:
             self._drop_child()
-            raise ReferenceFailed(str(error)) from None
+            # A hang would cost its time limit again with every solution.
+            raise ReferenceFailed(str(error), again=isinstance(error, ChildTimedOut)) from None
+        except ProtocolError as error:
+            raise ReferenceFailed(f"{phase}: {error}") from None
         if isinstance(answer, protocol.Failure):
-            detail = f"\n{answer.trace}" if answer.trace else ""
-            raise ReferenceFailed(f"{answer.error}: {answer.message}{detail}")
+            again = answer.kind != "out_of_memory"
+            raise ReferenceFailed(_failure_text(answer), again=again)
         return answer, received
 
     def _live_child(self) -> Child:
+        if self._cannot_load:
+            raise ReferenceFailed(self._cannot_load)
         if self._child is None:
             self._child = self._server.child(self._scratch, trusted=True)
             answer, _ = self._child.ask(
@@ -199,17 +231,26 @@ class Reference:
                 stop=self._stop,
             )
             if isinstance(answer, protocol.Failure):
-                raise ReferenceFailed(f"{answer.error}: {answer.message}\n{answer.trace}")
+                self._cannot_load = _failure_text(answer)
+                raise ReferenceFailed(self._cannot_load)
         return self._child
 
     def _forget(self, keep: Prepared) -> None:
-        """Drop workloads used longest ago until the budget holds."""
-        while sum(item.nbytes for item in self._kept.values()) > BUDGET_BYTES:
+        """Drop workloads used longest ago until the budgets hold."""
+        while self._is_over_budget():
             (key, oldest) = next(iter(self._kept.items()))
             if oldest is keep:
                 return
             del self._kept[key]
             self._release(oldest)
+
+    def _is_over_budget(self) -> bool:
+        kept = self._kept.values()
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+        return (
+            sum(item.nbytes for item in kept) > BUDGET_BYTES
+            or sum(len(item.sets) for item in kept) > most
+        )
 
     def _release(self, prepared: Prepared) -> None:
         for item in prepared.sets:
@@ -219,7 +260,9 @@ class Reference:
             self._ask(protocol.Close(keys=keys), self._settings.call_limit_s, "forgetting")
 
     def _drop_child(self) -> None:
-        """The child is dead, and with it every expectation."""
+        """The child is of no use any more, and with it goes every expectation."""
+        if self._child is not None:
+            self._child.kill()
         self._child = None
         for prepared in self._kept.values():
             for item in prepared.sets:
@@ -228,6 +271,9 @@ class Reference:
 
     def close(self) -> None:
         """End the trusted child."""
-        if self._child is not None:
-            self._child.kill()
         self._drop_child()
+
+
+def _failure_text(failure: protocol.Failure) -> str:
+    detail = f"\n{failure.trace}" if failure.trace else ""
+    return f"{failure.error}: {failure.message}{detail}"

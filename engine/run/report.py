@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from engine.schema.names import Status
 from engine.schema.run import Event, Kind, Request
 from engine.schema.trace import Trace
 
-TRIES = 2
+
+
+class NotKept(Exception):
+    """Something could not be written down; the run cannot go on."""
 
 
 class Reporter:
@@ -37,9 +41,13 @@ class Reporter:
         self._lock = threading.Lock()
 
     def event(self, kind: Kind, evaluation: str = "", **fields: Any) -> None:
-        """Append one event."""
+        """Append one event.
+
+        Raises:
+            NotKept: It could not be written.
+        """
         event = Event(kind=kind, t=time.time(), evaluation=evaluation, **fields)
-        with self._lock:
+        with self._lock, _kept("the run's events"):
             self._folder.append_event(event)
 
     def notice(self, message: str) -> None:
@@ -50,15 +58,18 @@ class Reporter:
         """Keep the result of an evaluation: log, samples, trace, and then the event.
 
         Raises:
-            OSError: It could not be kept; nothing claims that it was.
+            NotKept: It could not be kept; nothing claims that it was. A trace that the dataset
+                has no room for is left in the run's folder.
         """
         log = full_log(subject, result, printed)
         trace = make_trace(subject, result, self._request, log)
         log_file = self._folder.logs / f"{subject.evaluation.rpartition('.')[2]}.txt"
         with self._lock:
-            log_file.write_text(log, encoding="utf-8", errors="replace")
-            self._folder.append_samples(make_samples(subject, result))
-            trace_file = self._append(subject, trace)
+            with _kept("the run's log and samples"):
+                log_file.write_text(log, encoding="utf-8", errors="replace")
+                self._folder.append_samples(make_samples(subject, result))
+            with _kept("a trace"):
+                trace_file = self._append_or_save(subject, trace)
         fields: dict[str, Any] = {}
         if result.timing is not None:
             fields |= {
@@ -87,3 +98,19 @@ class Reporter:
             elapsed_s=round(elapsed_s, 3),
             **fields,
         )
+
+    def _append_or_save(self, subject: Subject, trace: Trace) -> Path:
+        try:
+            return self._append(subject, trace)
+        except OSError as error:
+            saved = self._folder.append_unsaved(trace)
+            raise OSError(error.errno, f"{error} The trace is in {saved}.") from None
+
+
+@contextmanager
+def _kept(what: str) -> Iterator[None]:
+    """Tell a failure to write from all others."""
+    try:
+        yield
+    except OSError as error:
+        raise NotKept(f"{what} could not be written: {error}") from error

@@ -9,10 +9,12 @@ from __future__ import annotations
 import fcntl
 import os
 import queue
+import resource
 import shutil
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +32,8 @@ from engine.schema.codec import encode
 from engine.schema.run import Kind, Request
 from engine.schema.trace import Trace
 from engine.store import TraceStore, append_line, blob_path, trace_path
+
+MOST_DESCRIPTORS = 1 << 14
 
 
 class Runner:
@@ -162,13 +166,12 @@ def main(path: str) -> int:
     """Run what a folder asks for; exit status 0 if it finished, 1 if not."""
     folder = RunFolder(Path(path))
     lock = os.open(folder.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _locked(lock):
         print(f"{folder.run} has a runner already", file=sys.stderr)
         return 1
     os.write(lock, f"{os.getpid()}\n".encode())
     reap.adopt_orphans()
+    _allow_many_descriptors()
     runner = Runner(folder)
     _handle_signals(runner.cancel)
     try:
@@ -178,6 +181,27 @@ def main(path: str) -> int:
         message = f"{type(error).__name__}: {error}"
         runner._reporter.event(Kind.RUN_FINISHED, state="failed", message=message)
         raise
+
+
+def _locked(lock: int) -> bool:
+    """Take the run's lock, which somebody who only looks whether it is free holds for a moment."""
+    deadline = time.monotonic() + 2.0
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        else:
+            return True
+
+
+def _allow_many_descriptors() -> None:
+    """Every set of inputs is a memory file of this process; children get a limit of their own."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _handle_signals(cancel: Callable[[], None]) -> None:

@@ -30,17 +30,21 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 def tensor_bytes(tensor: torch.Tensor) -> memoryview:
     """The elements of a tensor as bytes in host memory, in row-major order."""
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    # Views that are only marked as conjugate or negative have other bytes than values.
+    flat = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
     return memoryview(flat.view(torch.uint8).numpy().data) if flat.numel() else memoryview(b"")
 
 
 def describe(name: str, value: Any, offset: int) -> tuple[TensorMeta, memoryview | None, int]:
     """What to say of one output, its bytes, and where the next one starts.
 
-    Something that is no plain tensor is named by its type and sends no bytes.
+    Something that is no plain, dense tensor is named by its type and sends no bytes.
     """
     if type(value) is not torch.Tensor:
         return TensorMeta(name=name, dtype=type(value).__name__, shape=None), None, offset
+    if value.layout is not torch.strided or value.is_nested:
+        kind = "nested" if value.is_nested else dtype_name(value.layout)
+        return TensorMeta(name=name, dtype=f"{kind} tensor", shape=None), None, offset
     part = tensor_bytes(value)
     start = aligned(offset)
     meta = TensorMeta(

@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,10 @@ from engine.run.tensors import describe, poisoned, read_tensors
 from engine.run.traceback_text import failure_of
 
 Reply = tuple[Any, tuple[int, ...]]
+MOST_KERNELS = 2000
+"""Device activities of a call that are told; with LONGEST_NAME, a message always holds them."""
+LONGEST_NAME = 500
+"""Characters of a kernel's name; those of templates can have thousands."""
 
 
 class InputSet:
@@ -92,6 +97,7 @@ class Worker:
             case protocol.Close():
                 for key in message.keys:
                     self._sets.pop(key, None)
+                self._last = []
             case _:
                 raise ProtocolError(f"this role does not answer {type(message).__name__}")
         return protocol.Done(seconds=time.monotonic() - started), ()
@@ -161,7 +167,11 @@ class Worker:
                 self._last = self.outputs_of(sample.result, destinations)
                 ticks.device_ns.append(sample.device_ns)
                 ticks.host_ns.append(sample.host_ns)
-                ticks.kernels = sample.kernels
+                ticks.kernels = [
+                    (name[:LONGEST_NAME], took) for name, took in sample.kernels[:MOST_KERNELS]
+                ]
+                if len(sample.kernels) > MOST_KERNELS:
+                    sample.flags.append(f"more than {MOST_KERNELS} device activities")
                 ticks.flags = sorted({*ticks.flags, *sample.flags})
         finally:
             gc.enable()
@@ -207,11 +217,17 @@ def serve(worker: Worker, conversation: Channel[Any]) -> None:
             )
         except BaseException as error:
             reply = failure_of(error)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush_output()
         conversation.send(reply, sent)
         for descriptor in (*sent, *descriptors):
             os.close(descriptor)
+
+
+def _flush_output() -> None:
+    """Let go what was printed; user code may have closed or replaced the streams."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
 
 
 def main(trusted: bool, device: str, channel: int, page: int) -> int:

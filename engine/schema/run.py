@@ -87,6 +87,7 @@ class Request(Struct, kw_only=True, omit_defaults=True):
         pairs: Exact (solution, workload uuid) cells; where given, only these run.
         devices: "cpu", "cuda:0", ...; in order of preference.
         note: The user's own words about this run.
+        commit: State of the git checkout that the solution was packed from, or "".
     """
 
     run: str
@@ -99,6 +100,7 @@ class Request(Struct, kw_only=True, omit_defaults=True):
     workloads: list[str] = field(default_factory=list)
     pairs: list[tuple[str, str]] = field(default_factory=list)
     note: str = ""
+    commit: str = ""
     user: str = ""
     form: int = FORM
 

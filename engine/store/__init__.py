@@ -11,6 +11,7 @@ from engine.store.filing import trace_path
 from engine.store.layers import bundled_dataset, is_writable, resolve_layers
 from engine.store.query import QueryError
 from engine.store.rows import CellRow, DefinitionRow, SolutionRow, TraceRow, WorkloadRow
+from engine.store.save import keep_version, save_solution
 from engine.store.sets import list_sets, read_set, write_set
 from engine.store.store import TraceStore
 from engine.store.watch import Watcher
@@ -31,9 +32,11 @@ __all__ = [
     "blob_path",
     "bundled_dataset",
     "is_writable",
+    "keep_version",
     "list_sets",
     "read_set",
     "resolve_layers",
+    "save_solution",
     "trace_path",
     "write_set",
 ]

@@ -17,6 +17,7 @@ from engine.store.index import Index
 from engine.store.layers import absolute, resolve_layers, unique_layers
 from engine.store.pages import Pages, is_damage
 from engine.store.rows import CellRow, DefinitionRow, SolutionRow, TraceRow, WorkloadRow
+from engine.store.save import find_version
 from engine.store.sync import synchronise
 
 
@@ -249,12 +250,19 @@ class TraceStore:
         Args:
             name: Its name.
             version: Content hash, or the beginning of one; None for the version that counts.
+                A version that is no longer in the dataset is looked for among those kept.
 
         Raises:
             KeyError: There is none of this name and version.
             SchemaError: Its file has just been spoilt.
         """
-        return read_solution(self._pages, name, version)
+        try:
+            return read_solution(self._pages, name, version)
+        except KeyError:
+            kept = find_version(name, version) if version else None
+            if kept is None:
+                raise
+            return kept
 
     def workload(self, uuid: str, definition: str | None = None) -> Workload:
         """A workload in full.

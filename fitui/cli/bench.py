@@ -2,6 +2,8 @@
 
   fitui bench -d rmsnorm_h4096 --device cpu --quick
   fitui bench -s triton_rmsnorm_h4096 --where 'axis.batch_size<=64' --json
+  fitui bench my_kernel/ -m 'wider loads'     a folder of sources: packed, then run
+  fitui bench kernel.py -d rmsnorm_h4096      one file
   fitui bench --detach            everything, on the best device here
 
 The run belongs to a process of its own: closing the terminal leaves it going (`fitui attach`
@@ -24,12 +26,14 @@ from engine.run.devices import find_devices
 from engine.store import TraceStore, resolve_layers
 from fitui.cli.follow import follow
 from fitui.cli.output import print_json
+from fitui.cli.pack import pack_into
 
 HELP = "benchmark solutions and follow the run"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``fitui bench``."""
+    parser.add_argument("path", metavar="FOLDER|FILE", nargs="?", help="sources to pack and run")
     for short, long, metavar, what in (
         ("-d", "--definition", "DEF", "name or pattern; may be given several times"),
         ("-s", "--solution", "SOL", "name or pattern; may be given several times"),
@@ -55,6 +59,9 @@ def run(args: argparse.Namespace) -> int:
     """Submit a request and follow it."""
     layers = resolve_layers(args.dataset, overlay=_path(args.overlay))
     devices = [device.name for device in find_devices(args.device)]
+    commit = ""
+    if args.path:
+        commit = _pack(args, layers)
     with TraceStore.open(layers) as store:
         handle = submit(
             layers,
@@ -64,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
             workloads=_workloads(args, store),
             quick=args.quick,
             note=args.note,
+            commit=commit,
         )
     announce(handle, layers)
     if args.detach:
@@ -78,6 +86,23 @@ def run(args: argparse.Namespace) -> int:
         cancel(handle)
         print(f"\nfitui: cancelled run {handle.run}", file=sys.stderr)
         return 130
+
+
+def _pack(args: argparse.Namespace, layers: Sequence[Path]) -> str:
+    """Make a solution of the sources, and have it run alone.
+
+    Returns:
+        The git commit that it comes from, or "".
+
+    Raises:
+        LookupError: It is no solution, or more than one is asked for.
+    """
+    if len(args.definition) > 1 or args.solution:
+        raise LookupError("Sources are run alone: at most one -d, and no -s")
+    definition = args.definition[0] if args.definition else ""
+    packed, _ = pack_into(layers, Path(args.path), definition)
+    args.definition, args.solution = [], [packed.solution.name]
+    return packed.commit
 
 
 def announce(handle: RunHandle, layers: Sequence[Path]) -> None:

@@ -121,3 +121,35 @@ def test_doctor_reports_every_part(folders: dict[str, str]) -> None:
     found = {item["what"]: item for item in map(json.loads, done.stdout.splitlines())}
     assert done.returncode == 0, done.stdout
     assert {"python", "torch", "timer", "isolation", "state", "dataset", "watcher"} <= set(found)
+
+
+def test_a_file_is_packed_and_run_and_its_versions_are_kept(
+    tmp_path: Path, folders: dict[str, str]
+) -> None:
+    mine = {name: str(tmp_path / name) for name in folders}
+    source = tmp_path / "mine.py"
+    source.write_text(
+        "import torch\n"
+        "def run(hidden_states, weight):\n"
+        "    x = hidden_states.float()\n"
+        "    x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-5)\n"
+        "    return (x * weight.float()).to(hidden_states.dtype)\n"
+    )
+    bench_it = ("bench", str(source), "-d", "rmsnorm_h4096", "--device", "cpu", "--quick", "--json")
+    first = fitui(*bench_it, "-m", "a first try", **mine)
+    assert first.returncode == 0, first.stderr
+    assert "destination_passing_style=false" in first.stderr
+    (row,) = (
+        json.loads(line)
+        for line in fitui(
+            "ls", "solutions", "--where", "name=mine", "--json", **mine
+        ).stdout.splitlines()
+    )
+    source.write_text(source.read_text() + "# changed\n")
+    second = fitui("pack", str(source), "-d", "rmsnorm_h4096", **mine)
+    assert "new version of mine@" in second.stderr
+    stale = fitui("ls", "traces", "--where", "is:stale", "--json", **mine).stdout.splitlines()
+    assert len(stale) == 4
+    out = fitui("unpack", f"mine@{row['version'][:8]}", str(tmp_path / "old"), **mine)
+    assert out.returncode == 0, out.stderr
+    assert "# changed" not in (tmp_path / "old/mine.py").read_text()
