@@ -10,7 +10,12 @@ from engine.schema.solution import Solution
 PACKAGE = "fitui_solution"
 """Name of the folder, under which it is also a package, for relative imports."""
 
-BUILDERS: dict[Language, str] = {Language.PYTHON: "python", Language.TRITON: "triton"}
+BUILDERS: dict[Language, str] = {
+    Language.PYTHON: "python",
+    Language.TRITON: "triton",
+    Language.CPP: "compiler",
+    Language.CUDA: "compiler",
+}
 """Languages that can be built, and the builder that does it."""
 
 
@@ -18,9 +23,15 @@ class CannotBuild(Exception):
     """There is no builder for a solution here; says why."""
 
 
-def check_buildable(solution: Solution) -> None:
-    """Raises CannotBuild where no builder exists for the solution's language."""
+def check_buildable(solution: Solution, device: str) -> None:
+    """Make sure that a solution can be built and run on a device.
+
+    Raises:
+        CannotBuild: There is no builder for its language, or it needs a GPU.
+    """
     language = solution.spec.language
+    if language is Language.CUDA and device == "cpu":
+        raise CannotBuild("not run on cpu: a CUDA solution needs a GPU")
     if language not in BUILDERS:
         known = " and ".join(sorted(BUILDERS))
         raise CannotBuild(f"no builder for {language} yet, only for {known}")

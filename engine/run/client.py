@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import getpass
 import os
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from engine.places import state_dir
-from engine.run.files import EventReader, RunFolder, new_run_id
+from engine.run.files import EventReader, RunFolder, is_running, new_run_id
 from engine.run.progress import Progress
 from engine.schema.run import QUICK, Request, Settings
 
@@ -48,7 +47,7 @@ class RunHandle:
             True if anything changed.
         """
         was_alive, before = self._alive, self.progress.version
-        self._alive = _is_locked(self.folder.lock_file)
+        self._alive = is_running(self.folder)
         self.progress.apply_all(self._reader.poll())
         return self.progress.version != before or was_alive != self._alive
 
@@ -65,21 +64,6 @@ class RunHandle:
     def live(self) -> bool:
         """True while something may still happen."""
         return self.state in ("starting", "running")
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        # Shared: several may look at once. The runner's own is exclusive.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def runs_dir(state: Path | None = None) -> Path:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 SHARED = Path("/tmp")
 """The same folder for every user, whatever TMPDIR says."""
-_QUERY = "index,name,uuid,driver_version"
+_QUERY = "index,name,uuid,driver_version,compute_cap"
 
 
 class Device(Struct, frozen=True, kw_only=True):
@@ -23,12 +23,14 @@ class Device(Struct, frozen=True, kw_only=True):
         hardware: What traces call it.
         key: What its lock is named by: the GPU's UUID, or "cpu".
         driver: Version of the driver, or "".
+        capability: Compute capability without the dot ("90"), or "".
     """
 
     name: str
     hardware: str
     key: str
     driver: str = ""
+    capability: str = ""
 
 
 class UnknownDevice(LookupError):
@@ -45,8 +47,14 @@ def _gpus() -> tuple[Device, ...]:
     rows = [[part.strip() for part in line.split(",")] for line in found.stdout.splitlines()]
     rows = _visible(rows, os.environ.get("CUDA_VISIBLE_DEVICES"))
     return tuple(
-        Device(name=f"cuda:{number}", hardware=hardware, key=uuid, driver=driver)
-        for number, (_, hardware, uuid, driver) in enumerate(rows)
+        Device(
+            name=f"cuda:{number}",
+            hardware=hardware,
+            key=uuid,
+            driver=driver,
+            capability="".join(rest).replace(".", ""),
+        )
+        for number, (_, hardware, uuid, driver, *rest) in enumerate(rows)
     )
 
 
@@ -103,32 +111,48 @@ def find_devices(text: str) -> list[Device]:
 class DeviceLock:
     """An advisory lock on a device that all users of the machine share.
 
+    Whoever waits holds a second lock, the turn: who gives the device up and wants it again at
+    once must let the one that waits go first.
+
     Args:
         device: Whose lock.
 
     Raises:
-        OSError: The lock's file cannot be opened.
+        OSError: The lock's files cannot be opened.
     """
 
     def __init__(self, device: Device) -> None:
         self.path = SHARED / f"fitui-device-{device.key}.lock"
-        self._descriptor = _open_shared(self.path)
+        self._device = _open_shared(self.path)
+        self._turn = _open_shared(self.path.with_suffix(".turn"))
 
     def acquire(self) -> bool:
-        """Take the lock if it is free; True if it is ours now."""
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        """Take the lock if it is free and nobody else's turn; True if it is ours now.
+
+        Where it is not, this must be called again soon or :meth:`release`: others wait behind.
+        """
+        if not (_take(self._turn) and _take(self._device)):
             return False
+        fcntl.flock(self._turn, fcntl.LOCK_UN)
         return True
 
     def release(self) -> None:
-        """Give the lock up; the kernel does so too when this process ends."""
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        """Give the lock or the turn up; the kernel does so too when this process ends."""
+        fcntl.flock(self._device, fcntl.LOCK_UN)
+        fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Give up the lock and the file."""
-        os.close(self._descriptor)
+        """Give up the lock and its files."""
+        os.close(self._device)
+        os.close(self._turn)
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _open_shared(path: Path) -> int:

@@ -31,7 +31,6 @@ from engine.schema.endings import Ending
 from engine.schema.run import Kind, Settings
 from engine.schema.workload import Workload
 
-
 SURVIVES = (Ending.PASSED, Ending.WRONG_SHAPE, Ending.WRONG_DTYPE, Ending.WRONG_VALUES)
 """Endings after which the child may go on: its process is as it was."""
 
@@ -141,9 +140,8 @@ class Evaluator:
         keys = [item.key for item in prepared.sets]
         with self._phase("timing"):
             result.timing = self._time(keys)
-        with self._phase("reference"):
-            with self._not_counted():
-                result.reference = self._reference.timing(prepared)
+        with self._phase("reference"), self._not_counted():
+            result.reference = self._reference.timing(prepared)
         with self._phase("verifying"):
             self._report(Kind.VERIFYING)
             self._verify_timed(prepared, workload, plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import time
@@ -92,6 +93,22 @@ class RunFolder:
             OSError: It cannot be written.
         """
         _append(self.events_file, encode(event) + b"\n")
+
+
+def is_running(folder: RunFolder) -> bool:
+    """True while a runner holds the lock of a run."""
+    try:
+        descriptor = os.open(folder.lock_file, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Shared: several may look at once. The runner's own is exclusive.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _append(path: Path, data: bytes) -> None:

@@ -85,6 +85,8 @@ def main(device: str, descriptor: int) -> int:
     """Serve until the runner closes the conversation."""
     parent = os.getppid()
     reap.die_with_parent(parent)
+    # What a guardian that was killed leaves behind is found here, not among the runner's own.
+    reap.adopt_orphans()
     started = time.monotonic()
     import_everything(device)
     reason = why_not_clean()

@@ -79,7 +79,7 @@ def _become_child(order: Fork, channel: int, log: int, page: int, guardian: int)
 
 def _watch(pid: int, status: socket.socket, page: int) -> None:
     conversation: Channel[Watching] = Channel(status, Watching)
-    conversation.send(Watching(pid=pid))
+    conversation.send(Watching(pid=pid, guardian=os.getpid()))
     shared = mmap.mmap(page, gate_page.SIZE)
     child = os.pidfd_open(pid)
     poller = select.poll()

@@ -9,7 +9,15 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.build.compiler import (
+    COMPILED,
+    LIBRARY,
+    CompileFailed,
+    CompileTimedOut,
+    binding_of,
+)
 from engine.build.layout import CannotBuild, check_buildable, lay_out
+from engine.build.pool import BuildPool
 from engine.evaluate.registry import plan_for
 from engine.run import protocol
 from engine.run.devices import Device, DeviceLock
@@ -47,6 +55,7 @@ class Lane:
         reporter: Takes events, traces, samples and logs.
         blobs: Finds the real file of a workload's blob path.
         stop: True once the run is cancelled.
+        builds: Compiles what has to be compiled.
         spawn: Start fresh interpreters instead of forking.
     """
 
@@ -58,6 +67,7 @@ class Lane:
         reporter: Reporter,
         blobs: Callable[[str], Path],
         stop: Callable[[], bool],
+        builds: BuildPool,
         spawn: bool = False,
     ) -> None:
         self._device = device
@@ -67,6 +77,7 @@ class Lane:
         self._reporter = reporter
         self._blobs = blobs
         self._stop = stop
+        self._builds = builds
         self._lock = DeviceLock(device)
         self._reference_times = CallTimes()
         scratch.mkdir(parents=True, exist_ok=True)
@@ -101,10 +112,13 @@ class Lane:
         )
         try:
             for number, cells in enumerate(job.cells.values()):
+                folder = self._scratch / f"solution-{number}"
+                solution_run = SolutionRun(self, job, cells, reference, folder)
+                if not solution_run.build():
+                    continue
                 self._take_lock(cells[0])
                 try:
-                    folder = self._scratch / f"solution-{number}"
-                    SolutionRun(self, job, cells, reference, folder).run()
+                    solution_run.run()
                 finally:
                     self._lock.release()
         finally:
@@ -149,18 +163,38 @@ class SolutionRun:
         self._timeouts = 0
         self._build_failure: Ended | None = None
 
-    def run(self) -> None:
-        """Evaluate every cell."""
-        reporter = self._lane._reporter
+    def build(self) -> bool:
+        """Lay the sources out and compile what has to be, while no device is held.
+
+        Returns:
+            False where nothing can be run; the reason has been reported.
+        """
+        reporter, device = self._lane._reporter, self._lane._device
         solution = self._cells[0].solution
         try:
-            check_buildable(solution)
+            check_buildable(solution, device.name)
             self._sources = lay_out(solution, self._folder / "src")
+            if solution.spec.language in COMPILED:
+                reporter.event(Kind.BUILDING, self._cells[0].evaluation, device=device.name)
+                built = self._lane._builds.result(solution, device.capability)
+                # A copy: the child may do with it what it likes.
+                shutil.copy(built.library, self._folder / LIBRARY)
         except (CannotBuild, OSError) as error:
             for cell in self._cells:
                 reporter.event(Kind.NOT_RUN, cell.evaluation, message=str(error))
             shutil.rmtree(self._folder, ignore_errors=True)
-            return
+            return False
+        except CompileFailed as error:
+            if self._lane._stop():
+                raise Cancelled from None
+            late = isinstance(error, CompileTimedOut)
+            ending = Ending.BUILD_TIMED_OUT if late else Ending.BUILD_FAILED
+            self._build_failure = Ended(ending, error.reason, error.log)
+        return True
+
+    def run(self) -> None:
+        """Evaluate every cell."""
+        reporter = self._lane._reporter
         try:
             for cell in self._cells:
                 reason = self._reason_not_to_run(cell)
@@ -281,7 +315,7 @@ class SolutionRun:
             try:
                 ask_child(
                     self._child,
-                    _load_order(self._cells[0].solution, self._job, self._sources),
+                    _load_order(self._cells[0].solution, self._job, self._sources, self._folder),
                     limit=self._lane._settings.build_limit_s,
                     phase="the build",
                     stop=self._lane._stop,
@@ -323,11 +357,14 @@ def tidy(text: str, sources: Path) -> str:
     return _OWN_FRAME.sub("", text.replace(f"{sources}/", ""))
 
 
-def _load_order(solution: Solution, job: Job, sources: Path) -> protocol.Load:
+def _load_order(solution: Solution, job: Job, sources: Path, folder: Path) -> protocol.Load:
     spec = solution.spec
+    compiled = spec.language in COMPILED
     return protocol.Load(
         folder=str(sources),
         language=spec.language,
+        library=str(folder / LIBRARY) if compiled else "",
+        binding=binding_of(solution) if compiled else "",
         entry_file=spec.entry_file,
         entry_function=spec.entry_function,
         destination_passing=spec.destination_passing_style,

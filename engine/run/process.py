@@ -8,9 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,6 @@ from engine.run.prepare import clean_environment
 SERVER_START_S = 180.0
 CHILD_START_S = 60.0
 _SLICE_S = 0.1
-_OUR_CHILDREN = threading.Lock()
-_servers: set[int] = set()
-"""Process ids of the fork servers: every other child of this process is an adopted orphan."""
 
 
 class ServerFailed(Exception):
@@ -88,12 +85,13 @@ class Server:
         self._device = device
         self._cwd = cwd
         self._always_spawn = spawn
+        self._children: list[Child] = []
         self.device = device.name.partition(":")[0]
         self._start()
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        with theirs, _OUR_CHILDREN:
+        with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "engine.run.forkserver", self.device, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
@@ -101,7 +99,6 @@ class Server:
                 env=_server_environment(self._device, self._cwd),
                 cwd=self._cwd,
             )
-            _servers.add(self._process.pid)
         self._channel: Channel[protocol.ServerReady] = Channel(ours, protocol.ServerReady)
         try:
             self.ready, _ = self._channel.receive(SERVER_START_S)
@@ -151,7 +148,22 @@ class Server:
             guardian_status.close()
             os.close(log_write)
             os.close(page)
-        return Child(ours, status, log_read)
+        child = Child(ours, status, log_read, self._kill_strays)
+        self._children = [*(one for one in self._children if one.ended is None), child]
+        return child
+
+    def _kill_strays(self, orphaned: Child) -> None:
+        """Kill what a guardian that did not live to do it has left; the server adopted it."""
+        keep = {one.guardian for one in self._children if one.ended is None}
+        deadline = time.monotonic() + 1.0
+        while time.monotonic() < deadline:
+            left = reap.descendants(self._process.pid, keep - {orphaned.guardian})
+            if not left and not Path(f"/proc/{orphaned.pid}").exists():
+                return
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.005)
 
     def close(self) -> None:
         """End the server. Children live on until they are killed."""
@@ -161,8 +173,6 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        with _OUR_CHILDREN:
-            _servers.discard(self._process.pid)
 
 
 def _server_environment(device: Device, cwd: Path) -> dict[str, str]:
@@ -183,7 +193,13 @@ class Child:
         ended: How it ended, once it has.
     """
 
-    def __init__(self, conversation: socket.socket, status: socket.socket, log: int) -> None:
+    def __init__(
+        self,
+        conversation: socket.socket,
+        status: socket.socket,
+        log: int,
+        lost: Callable[[Child], None],
+    ) -> None:
         self._channel: Channel[Any] = Channel(conversation, protocol.FromChild)
         self._status: Channel[Any] = Channel(status, protocol.Watching | protocol.Ended)
         self._log = log
@@ -191,11 +207,12 @@ class Child:
         os.set_blocking(log, False)
         self.capture = Capture()
         self.ended: protocol.Ended | None = None
-        self.pid = 0
+        self.pid = self.guardian = 0
+        self._lost = lost
         self._had_to_kill = False
         try:
             watching, _ = self._status.receive(CHILD_START_S)
-            self.pid = watching.pid
+            self.pid, self.guardian = watching.pid, watching.guardian
         except (ChannelClosed, TimeoutError, ProtocolError):
             self.kill()
             raise ServerFailed("the guardian of a child did not start") from None
@@ -334,21 +351,7 @@ class Child:
             except (ChannelClosed, ProtocolError):
                 # The guardian itself is gone. The child dies with it (PDEATHSIG), unless it took
                 # that back; whatever it started is ours now.
-                _kill_strays(self.pid)
+                self._lost(self)
                 return protocol.Ended(code=None, signal=int(signal.SIGKILL))
             if isinstance(message, protocol.Ended):
                 return message
-
-
-def _kill_strays(pid: int) -> None:
-    """Kill what a guardian that did not live to do it has left to us.
-
-    Args:
-        pid: Its child, which becomes ours some moments after the guardian's conversation ends.
-    """
-    deadline = time.monotonic() + 1.0
-    with _OUR_CHILDREN:
-        while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
-            reap.kill_descendants(keep=_servers)
-            time.sleep(0.005)
-        reap.kill_descendants(keep=_servers)

@@ -41,9 +41,11 @@ class TensorMeta(Struct, kw_only=True):
 
 
 class Load(Struct, tag="load", kw_only=True):
-    """Import a solution from ``folder`` and keep its entry function."""
+    """Import a solution from ``folder``, or load its ``library``, and keep the entry function."""
 
     folder: str
+    library: str = ""
+    binding: str = ""
     language: str
     entry_file: str
     entry_function: str
@@ -230,6 +232,7 @@ class Watching(Struct, tag="watching", kw_only=True):
     """The guardian's child has started."""
 
     pid: int
+    guardian: int
 
 
 class Ended(Struct, tag="ended", kw_only=True):

@@ -65,12 +65,11 @@ def descendants(pid: int, keep: Set[int] = frozenset()) -> list[int]:
     return found
 
 
-def kill_descendants(limit: float = 5.0, keep: Set[int] = frozenset()) -> tuple[int, int]:
+def kill_descendants(limit: float = 5.0) -> tuple[int, int]:
     """Kill everything below this process and collect it. Call as an adopter of orphans.
 
     Args:
         limit: Seconds after which what still lives is given up as stuck.
-        keep: Processes that are left alone, with everything below them.
 
     Returns:
         How many processes were killed, and how many could not be.
@@ -78,7 +77,7 @@ def kill_descendants(limit: float = 5.0, keep: Set[int] = frozenset()) -> tuple[
     killed: set[int] = set()
     deadline = time.monotonic() + limit
     while True:
-        living = [pid for pid in descendants(os.getpid(), keep) if not _collect(pid)]
+        living = [pid for pid in descendants(os.getpid()) if not _collect(pid)]
         if not living:
             return len(killed), 0
         for pid in living:

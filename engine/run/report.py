@@ -18,7 +18,6 @@ from engine.schema.run import Event, Kind, Request
 from engine.schema.trace import Trace
 
 
-
 class NotKept(Exception):
     """Something could not be written down; the run cannot go on."""
 
@@ -68,8 +67,7 @@ class Reporter:
             with _kept("the run's log and samples"):
                 log_file.write_text(log, encoding="utf-8", errors="replace")
                 self._folder.append_samples(make_samples(subject, result))
-            with _kept("a trace"):
-                trace_file = self._append_or_save(subject, trace)
+            trace_file = self._append_or_save(subject, trace)
         fields: dict[str, Any] = {}
         if result.timing is not None:
             fields |= {
@@ -103,8 +101,11 @@ class Reporter:
         try:
             return self._append(subject, trace)
         except OSError as error:
-            saved = self._folder.append_unsaved(trace)
-            raise OSError(error.errno, f"{error} The trace is in {saved}.") from None
+            with _kept(f"a trace ({error})"):
+                saved = self._folder.append_unsaved(trace)
+            # The store's error wraps the system's, which says why in few words.
+            reason = error.__cause__ or error
+            raise NotKept(f"the dataset cannot take a trace: {reason}; it is in {saved}") from error
 
 
 @contextmanager

@@ -17,16 +17,18 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from engine.build.pool import BuildPool
 from engine.run import reap
 from engine.run.devices import Device, UnknownDevice, find_devices
-from engine.run.files import RunFolder
+from engine.run.files import RunFolder, is_running
 from engine.run.lane import Lane
 from engine.run.plan import Job, Planned, make_plan
 from engine.run.process import Cancelled, ServerFailed
 from engine.run.record import Subject
-from engine.run.report import Reporter
+from engine.run.report import NotKept, Reporter
 from engine.run.start_method import must_spawn
 from engine.schema.codec import encode
 from engine.schema.run import Kind, Request
@@ -50,6 +52,7 @@ class Runner:
         self._reporter = Reporter(folder, self._request, self._append)
         self._cancelled = threading.Event()
         self._failures: list[str] = []
+        self._builds = BuildPool(self._request.settings.build_limit_s, self.stop)
 
     def _append(self, subject: Subject, trace: Trace) -> Path:
         definition, solution = subject.definition, subject.solution
@@ -80,6 +83,11 @@ class Runner:
         jobs: queue.Queue[Job] = queue.Queue()
         for job in planned.jobs:
             jobs.put(job)
+        for device in devices:
+            for job in planned.jobs:
+                solutions = [cells[0].solution for cells in job.cells.values()]
+                if device.name != "cpu":
+                    self._builds.start(solutions, device.capability)
         if devices and planned.jobs:
             threads = [
                 threading.Thread(target=self._work, args=(device, jobs), name=device.name)
@@ -127,6 +135,7 @@ class Runner:
                 self._reporter,
                 self._find_blob,
                 self.stop,
+                self._builds,
                 spawn=must_spawn(),
             )
             while not self.stop():
@@ -137,7 +146,7 @@ class Runner:
                 lane.run(job)
         except Cancelled:
             pass
-        except (ServerFailed, OSError) as error:
+        except (ServerFailed, NotKept, OSError) as error:
             self._failures.append(f"{device.name}: {error}")
         except Exception as error:
             traceback.print_exc()
@@ -150,6 +159,7 @@ class Runner:
         return blob_path(self._layers, path)
 
     def _finish(self, jobs: queue.Queue[Job]) -> str:
+        self._builds.close()
         shutil.rmtree(self._folder.scratch, ignore_errors=True)
         reap.kill_descendants()
         if self._failures:
@@ -172,6 +182,7 @@ def main(path: str) -> int:
     os.write(lock, f"{os.getpid()}\n".encode())
     reap.adopt_orphans()
     _allow_many_descriptors()
+    _clear_leftovers(folder.path.parent)
     runner = Runner(folder)
     _handle_signals(runner.cancel)
     try:
@@ -179,7 +190,8 @@ def main(path: str) -> int:
     except BaseException as error:
         # Whoever watches must learn that nothing more will come.
         message = f"{type(error).__name__}: {error}"
-        runner._reporter.event(Kind.RUN_FINISHED, state="failed", message=message)
+        with suppress(NotKept):
+            runner._reporter.event(Kind.RUN_FINISHED, state="failed", message=message)
         raise
 
 
@@ -202,6 +214,13 @@ def _allow_many_descriptors() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _clear_leftovers(runs: Path) -> None:
+    """Remove what runners that were killed could not."""
+    for scratch in runs.glob("*/scratch"):
+        if not is_running(RunFolder(scratch.parent)):
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _handle_signals(cancel: Callable[[], None]) -> None:

@@ -43,7 +43,7 @@ def describe(name: str, value: Any, offset: int) -> tuple[TensorMeta, memoryview
     if type(value) is not torch.Tensor:
         return TensorMeta(name=name, dtype=type(value).__name__, shape=None), None, offset
     if value.layout is not torch.strided or value.is_nested:
-        kind = "nested" if value.is_nested else dtype_name(value.layout)
+        kind = "nested" if value.is_nested else str(value.layout).removeprefix("torch.")
         return TensorMeta(name=name, dtype=f"{kind} tensor", shape=None), None, offset
     part = tensor_bytes(value)
     start = aligned(offset)

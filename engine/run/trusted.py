@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from engine.evaluate.evaluators import BY_NAME
-from engine.evaluate.inputs import Value
+from engine.evaluate.inputs import Value, torch_dtype
 from engine.run import protocol
 from engine.run.memory import map_sealed, write_sealed
 from engine.run.tensors import describe, read_tensor
@@ -118,7 +118,7 @@ class TrustedWorker(Worker):
         reply = protocol.Inputs(tensors=metas, scalars=scalars, call_s=call_s)
         return reply, (write_sealed(parts, "inputs"),)
 
-    def _check_expected(self, expected: list[torch.Tensor], message: protocol.Generate) -> None:
+    def _check_expected(self, expected: list[Any], message: protocol.Generate) -> None:
         definition = self._known()
         if not expected:
             return
@@ -126,11 +126,17 @@ class TrustedWorker(Worker):
             raise BadReference(
                 f"the reference returned {len(expected)} outputs, not {len(definition.outputs)}"
             )
-        for name, tensor in zip(definition.outputs, expected, strict=True):
+        for (name, spec), tensor in zip(definition.outputs.items(), expected, strict=True):
+            if not isinstance(tensor, torch.Tensor):
+                found = type(tensor).__name__
+                raise BadReference(f"the reference's {name} is no tensor but a {found}")
+            # Else the solution would be blamed for what nobody can make.
+            torch_dtype(spec.dtype)
             shape = definition.shape_of(name, message.workload.axes)
             if tuple(tensor.shape) != (shape or ()):
-                found = list(tensor.shape)
-                raise BadReference(f"the reference gave {name} shape {found}, not {shape}")
+                raise BadReference(
+                    f"the reference gave {name} shape {list(tensor.shape)}, not {shape}"
+                )
 
     def _compare(self, message: protocol.Compare, descriptor: int) -> Reply:
         memory = map_sealed(descriptor)

@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+from engine.build.library import load_library
 from engine.build.loader import BuildFailure, load_entry
 from engine.measure.timers import make_timer
 from engine.run import protocol
@@ -103,6 +104,11 @@ class Worker:
         return protocol.Done(seconds=time.monotonic() - started), ()
 
     def _load(self, message: protocol.Load) -> None:
+        self._destination_passing = message.destination_passing
+        self._output_names = message.outputs
+        if message.library:
+            self._entry = load_library(message.library, message.binding, message.entry_function)
+            return
         self._entry = load_entry(
             message.folder,
             message.entry_file,
@@ -111,8 +117,6 @@ class Worker:
             + (len(message.outputs) if message.destination_passing else 0),
             destination_passing=message.destination_passing,
         )
-        self._destination_passing = message.destination_passing
-        self._output_names = message.outputs
 
     def set_reference(self, entry: Callable[..., Any], outputs: list[str]) -> None:
         """Use a reference, which returns its outputs, as the entry function."""

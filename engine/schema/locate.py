@@ -6,6 +6,7 @@ only after a document has failed.
 
 from __future__ import annotations
 
+import json
 import re
 import types
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -151,5 +152,5 @@ def line_of(text: str, path: Path) -> int | None:
 def _unquote(token: str) -> str:
     if not token.startswith('"'):
         return token
-    value = msgspec.json.decode(token, type=str)
+    value: str = json.loads(token)  # msgspec refuses half of a surrogate pair
     return value

@@ -60,7 +60,7 @@ class Status(StrEnum):
     @property
     def letter(self) -> str:
         """One letter that tells the status apart without colour."""
-        return _LETTERS[self]
+        return _LETTERS.get(self, "?")  # a status of another program
 
 
 _LETTERS = {

@@ -16,10 +16,13 @@ from pathlib import Path
 
 import msgspec
 
+from engine.build.layout import CannotBuild
+from engine.build.toolchain import find_toolchain
 from engine.places import cache_dir, data_dir, state_dir
 from engine.run.devices import list_devices
 from engine.run.prepare import LEVEL
 from engine.run.start_method import must_spawn
+from engine.schema import Binding, Language
 from engine.store import TraceStore, Watcher, resolve_layers
 from fitui.cli.output import Column, print_json, print_table
 
@@ -71,6 +74,8 @@ def examine(dataset: str | None, overlay: str | None) -> list[Finding]:
         *(_library(name) for name in ("torch", "triton", "numpy", "textual", "msgspec")),
         *_devices(),
         _timer(),
+        _compiler("C++ solutions", Language.CPP),
+        _compiler("CUDA solutions", Language.CUDA),
         _start_method(),
         Finding(
             what="isolation",
@@ -122,6 +127,15 @@ def _timer() -> Finding:
             fix="pip install 'fitui[cuda]' brings CUPTI",
         )
     return Finding(what="timer", level=OK, found=f"cupti ({version})")
+
+
+def _compiler(what: str, language: Language) -> Finding:
+    try:
+        tools = find_toolchain(language, Binding.TVM_FFI)
+    except CannotBuild as error:
+        return Finding(what=what, level=NOTE, found="cannot be built here", fix=str(error))
+    program = tools.nvcc or tools.compiler
+    return Finding(what=what, level=OK, found=f"{program}, {tools.versions[-1]}")
 
 
 def _start_method() -> Finding:

@@ -57,7 +57,9 @@ def test_paths_that_exclude_each_other_cannot_be_written(
 def test_a_language_without_a_builder_is_refused_by_name(language: Language) -> None:
     found = solution(language, **{"main.py": "x"})
     if language in BUILDERS:
-        check_buildable(found)
+        check_buildable(found, "cuda:0")
         return
-    with pytest.raises(CannotBuild, match=f"no builder for {language} yet, only for python and"):
-        check_buildable(found)
+    with pytest.raises(
+        CannotBuild, match=f"no builder for {language} yet, only for cpp and cuda and"
+    ):
+        check_buildable(found, "cuda:0")

@@ -132,6 +132,9 @@ devices.SHARED = Path(sys.argv[2])
 lock = DeviceLock(Device(name="cuda:0", hardware="x", key=sys.argv[1]))
 print(lock.acquire(), flush=True)
 for line in sys.stdin:
+    if line == "again\\n":
+        print(lock.acquire(), flush=True)
+        continue
     lock.release()
     print("released", flush=True)
 """
@@ -154,11 +157,18 @@ class Holder:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
-    def let_go(self) -> None:
+    def tell(self, text: str) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write("\n")
+        self.process.stdin.write(f"{text}\n")
         self.process.stdin.flush()
+
+    def let_go(self) -> None:
+        self.tell("release")
         assert self.hear() == "released"
+
+    def ask_again(self) -> None:
+        self.tell("again")
+        self.has_it = self.hear() == "True"
 
     def end(self) -> None:
         self.process.kill()
@@ -194,6 +204,19 @@ def test_the_lock_of_a_process_that_was_killed_is_free(lock: DeviceLock, holder:
     assert not lock.acquire()
     holder.end()
     assert lock.acquire()
+
+
+def test_one_that_waits_comes_before_one_that_wants_it_again(
+    lock: DeviceLock, holder: Holder
+) -> None:
+    assert not lock.acquire()
+    holder.let_go()
+    holder.ask_again()
+    assert not holder.has_it
+    assert lock.acquire()
+    lock.release()
+    holder.ask_again()
+    assert holder.has_it
 
 
 def test_a_process_does_not_get_what_we_hold(lock: DeviceLock, tmp_path: Path) -> None:

@@ -74,6 +74,53 @@ SOLUTIONS = {
 }
 
 
+CUDA = """\
+#include <tvm/ffi/container/tensor.h>
+#include <tvm/ffi/extra/c_env_api.h>
+#include <tvm/ffi/function.h>
+__global__ void twice(const float* x, float* y, int64_t n) {
+  int64_t i = blockIdx.x * (int64_t)blockDim.x + threadIdx.x;
+  if (i < n) y[i] = x[i] * 2;
+}
+void Double(tvm::ffi::TensorView x, tvm::ffi::TensorView y) {
+  DLDevice device = x.device();
+  auto stream =
+      static_cast<cudaStream_t>(TVMFFIEnvGetStream(device.device_type, device.device_id));
+  twice<<<(x.size(0) + 255) / 256, 256, 0, stream>>>(
+      static_cast<const float*>(x.data_ptr()), static_cast<float*>(y.data_ptr()), x.size(0));
+}
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(run, Double);
+"""
+
+
+def run_cuda(root: Path, text: str) -> Cell:
+    dataset = write_dataset(
+        root / "dataset",
+        {"mine": {"main.cu": text}},
+        lengths=(1 << 16,),
+        language="cuda",
+        entry_point="main.cu::run",
+    )
+    settings = Settings(input_sets=1, max_samples=50, time_budget_s=0.5, build_limit_s=120.0)
+    handle = submit([dataset], devices=["cuda:0"], settings=settings)
+    wait_for(handle, lambda found: not found.live, 200)
+    (cell,) = handle.progress.cells.values()
+    return cell
+
+
+def test_cuda_is_compiled_and_runs(tmp_path: Path) -> None:
+    cell = run_cuda(tmp_path, CUDA)
+    assert cell.status is Status.PASSED, cell
+    assert cell.latency_ms is not None
+    assert 0.0005 < cell.latency_ms < 0.05
+
+
+def test_cuda_that_does_not_compile_says_where(tmp_path: Path) -> None:
+    cell = run_cuda(tmp_path, CUDA.replace("* 2;", "* two;"))
+    assert cell.status is Status.COMPILE_ERROR
+    assert cell.message.startswith("main.cu:6: error: ")
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> RunHandle:
     root = tmp_path_factory.mktemp("gpu")

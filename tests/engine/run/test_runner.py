@@ -166,10 +166,12 @@ def test_what_would_take_too_long_on_the_cpu_is_listed_as_not_run(tmp_path: Path
 
 
 def test_a_language_without_a_builder_is_listed_as_not_run(tmp_path: Path) -> None:
-    root = write_dataset(tmp_path / "dataset", {"cuda": {"main.py": "x = 1\n"}}, language="cuda")
+    root = write_dataset(
+        tmp_path / "dataset", {"tile": {"main.py": "x = 1\n"}}, language="tilelang"
+    )
     (cell,) = run_to_end(root).progress.cells.values()
     assert cell.phase is Kind.NOT_RUN
-    assert "no builder for cuda" in cell.message
+    assert "no builder for tilelang" in cell.message
 
 
 def test_a_missing_blob_is_no_verdict(tmp_path: Path) -> None:
