@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from engine.run.client import RunHandle
@@ -19,13 +19,19 @@ from fitui.cli.output import (
     print_table,
     shorten,
 )
+from fitui.format import clean, clean_lines
 
 POLL_S = 0.1
 NOT_RUN = "-"
 
 
-def ends(handle: RunHandle) -> Iterator[Cell]:
-    """Evaluations of a run as they end, until nothing more will happen."""
+def ends(handle: RunHandle, watch: Callable[[], None] = lambda: None) -> Iterator[Cell]:
+    """Evaluations of a run as they end, until nothing more will happen.
+
+    Args:
+        handle: The run.
+        watch: Called each time it has been looked at.
+    """
     told: set[str] = set()
     while True:
         handle.poll()
@@ -35,6 +41,7 @@ def ends(handle: RunHandle) -> Iterator[Cell]:
                 yield cell
         if not handle.live:
             return
+        watch()
         time.sleep(POLL_S)
 
 
@@ -50,20 +57,19 @@ def follow(handle: RunHandle, *, json: bool) -> int:
     """
     status_line = _StatusLine(enabled=not json)
     notices = 0
-    for cell in ends(handle):
+    for cell in ends(handle, lambda: status_line.show(handle)):
         status_line.clear()
         for notice in handle.progress.notices[notices:]:
-            print(f"fitui: {notice}", file=sys.stderr)
+            print(f"fitui: {clean(notice)}", file=sys.stderr)
             notices += 1
         if json:
             print_json(as_json(handle, cell))
         else:
             _print_cell(cell)
         sys.stdout.flush()
-        status_line.show(handle)
     status_line.clear()
     for notice in handle.progress.notices[notices:]:
-        print(f"fitui: {notice}", file=sys.stderr)
+        print(f"fitui: {clean(notice)}", file=sys.stderr)
     if not json:
         print_summary(handle)
     return exit_status(handle)
@@ -73,7 +79,7 @@ def exit_status(handle: RunHandle) -> int:
     """Exit status that says how a run ended, with the reason on standard error."""
     if handle.state != "finished":
         reason = handle.progress.message or f"see {handle.folder.output_file}"
-        print(f"fitui: run {handle.run} {handle.state}: {reason}", file=sys.stderr)
+        print(f"fitui: run {handle.run} {handle.state}: {clean(reason)}", file=sys.stderr)
         return 1 if handle.state == "cancelled" else 2
     cells = handle.progress.cells.values()
     if not cells:
@@ -113,10 +119,10 @@ def _print_cell(cell: Cell) -> None:
         latency = format_latency(cell.latency_ms)
         unit = " us" if latency[-1].isdigit() else ""
         figures = f"{latency + unit:>9}  {format_ratio(cell.speedup):>9}"
-    name = f"{cell.definition} / {cell.solution}"
+    name = clean(f"{cell.definition} / {cell.solution}")
     print(f"{letter} {figures:<22} {name}  {describe_axes(cell.axes)}".rstrip())
     if cell.message:
-        print(f"    {cell.message.splitlines()[0]}")
+        print(f"    {clean_lines(cell.message)[0]}")
 
 
 def print_summary(handle: RunHandle) -> None:
@@ -158,17 +164,32 @@ class _StatusLine:
 
     def __init__(self, enabled: bool) -> None:
         self._enabled = enabled and sys.stderr.isatty()
+        self._shown = ""
 
     def show(self, handle: RunHandle) -> None:
-        """Paint it."""
-        if self._enabled:
-            progress = handle.progress
-            text = f"run {handle.run}: {progress.ended}/{len(progress.cells)}"
+        """Paint it, where it has changed."""
+        text = now_text(handle)
+        if self._enabled and text != self._shown:
             sys.stderr.write("\r\x1b[K" + shorten(text, 78))
             sys.stderr.flush()
+            self._shown = text
 
     def clear(self) -> None:
         """Take it away."""
-        if self._enabled:
+        if self._enabled and self._shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+            self._shown = ""
+
+
+def now_text(handle: RunHandle) -> str:
+    """How far a run is, and what it does or waits for."""
+    progress = handle.progress
+    text = f"run {handle.run}: {progress.ended}/{len(progress.cells)}"
+    active = [
+        cell for cell in progress.cells.values() if not cell.ended and cell.phase is not Kind.QUEUED
+    ]
+    if active:
+        phase = str(active[0].phase).replace("_", " ")
+        text += f", {active[0].message or f'{phase} {active[0].solution}'}"
+    return clean(text)

@@ -18,7 +18,11 @@ def crumb_spans(trail: Trail, page: Page) -> list[Span]:
     spans: list[Span] = [(" ", "")]
     for view in trail[:-1]:
         spans.append((f"{_short(view)} > ", "dim"))
-    return [*spans, (clean(page.crumb()), "title")]
+    title = clean(page.crumb())
+    if len(trail) > 1:
+        # A tab of what stands before it needs no second name.
+        title = title.removeprefix(f"{_short(trail[-2])} > ")
+    return [*spans, (title, "title")]
 
 
 def _short(view: View) -> str:

@@ -33,7 +33,7 @@ class DefinitionsPage(ListPage):
         return [
             "No definitions in this dataset.",
             layers_text(self.session.layers),
-            "A definition is a file definitions/<op_type>/<name>.json in one of these folders.",
+            "A definition is a file definitions/<op_type>/<name>.json in one of them.",
             "Start with `fitui --dataset FOLDER` to look at another one; 4 shows bad files.",
         ]
 

@@ -233,7 +233,7 @@ class Workbench(Frame, inherit_bindings=False):
             self.page.runs_changed(frozenset({view.run}))
             self.refresh_chrome()
         mode = "quick" if choice.quick else "full"
-        self.say(f"running {target.title} on {choice.device}, {mode}; it goes on if you leave")
+        self.say(f"started {target.title} on {choice.device}, {mode}; it goes on if you leave")
 
     def do_cancel(self) -> None:
         """Cancel the run under view, if the answer is yes."""

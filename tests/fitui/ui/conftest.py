@@ -88,7 +88,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def fake_run(state: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRun:
     """A run of all pairs whose runner seems to be alive."""
-    monkeypatch.setattr("engine.run.client._is_locked", lambda _path: True)
+    monkeypatch.setattr("engine.run.client.is_running", lambda _folder: True)
     run = FakeRun(state, root)
     run.begin()
     return run

@@ -63,6 +63,14 @@ async def test_tabs_of_a_definition(start: Start) -> None:
         assert driver.view == "matrix double_h8"
 
 
+async def test_the_breadcrumb_names_a_definition_once(start: Start) -> None:
+    async with start() as driver:
+        await driver.press("enter", "m")
+        assert driver.view == "matrix double_h8"
+        first = driver.screen().splitlines()[0]
+        assert "definitions > double_h8 > matrix" in first
+
+
 async def test_the_numbers_jump(start: Start) -> None:
     async with start() as driver:
         for key, view in (("2", "traces"), ("3", "runs"), ("4", "problems"), ("1", "definitions")):

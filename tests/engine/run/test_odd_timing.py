@@ -1,0 +1,40 @@
+"""Timed calls that tell more than a message holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from engine.measure.timers import Sample
+from engine.run import protocol
+from engine.run.channel import LIMIT
+from engine.run.worker import MOST_KERNELS, Worker
+
+
+class ManyKernels:
+    """A timer that sees very many kernels with very long names."""
+
+    name = "cupti"
+
+    def measure(self, call: Callable[[], Any]) -> Sample:
+        kernels = [("void kernel<" + "x" * 5000, 1000)] * 50_000
+        return Sample(result=call(), device_ns=1, host_ns=1, kernels=kernels)
+
+
+class NoInputs:
+    def arguments(self) -> list[Any]:
+        return []
+
+    def destinations(self) -> list[Any]:
+        return []
+
+
+def test_a_call_of_very_many_kernels_still_fits_into_a_message() -> None:
+    worker: Any = Worker("cpu", -1)
+    worker._timer, worker._sets, worker._entry = ManyKernels(), {1: NoInputs()}, lambda: None
+    ticks, _ = worker.handle(protocol.Block(keys=[1], n=2), [])
+    assert len(msgspec.json.encode(ticks)) < LIMIT
+    assert len(ticks.kernels) == MOST_KERNELS
+    assert ticks.flags == [f"more than {MOST_KERNELS} device activities"]
