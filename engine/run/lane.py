@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.build.compiler import (
-    COMPILED,
-    LIBRARY,
-    CompileFailed,
-    CompileTimedOut,
-    binding_of,
-)
-from engine.build.layout import CannotBuild, check_buildable, lay_out
 from engine.build.pool import BuildPool
-from engine.evaluate.registry import plan_for
-from engine.run import protocol
 from engine.run.devices import Device, DeviceLock
-from engine.run.estimate import CallTimes, reference_seconds, solution_seconds
-from engine.run.evaluation import SURVIVES, Ended, Evaluator, Result, ask_child
+from engine.run.estimate import CallTimes
 from engine.run.plan import Job, Task
-from engine.run.process import (
-    Cancelled,
-    Child,
-    ChildBrokeProtocol,
-    ChildGone,
-    ChildTimedOut,
-    Server,
-    ServerFailed,
-)
-from engine.run.record import Subject
-from engine.run.reference import Reference, ReferenceFailed
-from engine.run.report import NotKept, Reporter
-from engine.schema.endings import STATUS_OF, Ending
-from engine.schema.names import Status
+from engine.run.process import Cancelled, Server
+from engine.run.reference import Reference
+from engine.run.report import Reporter
+from engine.run.solution_run import Bench, SolutionRun
 from engine.schema.run import Kind, Request
-from engine.schema.solution import Solution
-
-MOST_TIMEOUTS = 2
-"""Timeouts of a solution after which it is not tried on further workloads of the run."""
 
 
 class Lane:
@@ -70,27 +43,28 @@ class Lane:
         builds: BuildPool,
         spawn: bool = False,
     ) -> None:
-        self._device = device
-        self._request = request
-        self._settings = request.settings
         self._scratch = scratch
-        self._reporter = reporter
         self._blobs = blobs
-        self._stop = stop
-        self._builds = builds
         self._lock = DeviceLock(device)
-        self._reference_times = CallTimes()
         scratch.mkdir(parents=True, exist_ok=True)
-        self._server = Server(device, scratch, spawn=spawn)
-        if not self._server.ready.clean:
+        server = Server(device, scratch, spawn=spawn)
+        self._bench = Bench(
+            device=device,
+            server=server,
+            settings=request.settings,
+            reporter=reporter,
+            builds=builds,
+            stop=stop,
+        )
+        if not server.ready.clean:
             reporter.notice(
-                f"{device.name}: forking is not safe here ({self._server.ready.reason}); "
+                f"{device.name}: forking is not safe here ({server.ready.reason}); "
                 "a fresh interpreter is started for every solution"
             )
 
     def close(self) -> None:
         """End the fork server and remove the scratch folder."""
-        self._server.close()
+        self._bench.server.close()
         self._lock.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -101,19 +75,20 @@ class Lane:
             Cancelled: The run was.
             ServerFailed: The device's fork server died.
         """
-        self._reference_times = CallTimes()
+        bench = self._bench
+        bench.reference_times = CallTimes()
         reference = Reference(
-            self._server,
+            bench.server,
             self._scratch / "reference",
             job.definition,
-            self._settings,
+            bench.settings,
             self._blobs,
-            self._stop,
+            bench.stop,
         )
         try:
             for number, cells in enumerate(job.cells.values()):
                 folder = self._scratch / f"solution-{number}"
-                solution_run = SolutionRun(self, job, cells, reference, folder)
+                solution_run = SolutionRun(bench, job, cells, reference, folder)
                 if not solution_run.build():
                     continue
                 self._take_lock(cells[0])
@@ -127,247 +102,10 @@ class Lane:
     def _take_lock(self, first: Task) -> None:
         told = False
         while not self._lock.acquire():
-            if self._stop():
+            if self._bench.stop():
                 raise Cancelled
             if not told:
-                message = f"waiting for {self._device.name}: another run is using it"
-                self._reporter.event(Kind.WAITING, first.evaluation, message=message)
+                message = f"waiting for {self._bench.device.name}: another run is using it"
+                self._bench.reporter.event(Kind.WAITING, first.evaluation, message=message)
                 told = True
             time.sleep(0.1)
-
-    def subject(self, job: Job, cell: Task) -> Subject:
-        """What a cell evaluates here."""
-        return Subject(
-            evaluation=cell.evaluation,
-            definition=job.definition,
-            solution=cell.solution,
-            workload=cell.workload,
-            device=self._device,
-            versions=self._server.ready.versions,
-        )
-
-
-class SolutionRun:
-    """One solution of a job, workload by workload, in children that die on every failure."""
-
-    def __init__(
-        self, lane: Lane, job: Job, cells: list[Task], reference: Reference, folder: Path
-    ) -> None:
-        self._lane = lane
-        self._job = job
-        self._cells = cells
-        self._reference = reference
-        self._folder = folder
-        self._child: Child | None = None
-        self._times = CallTimes()
-        self._timeouts = 0
-        self._build_failure: Ended | None = None
-
-    def build(self) -> bool:
-        """Lay the sources out and compile what has to be, while no device is held.
-
-        Returns:
-            False where nothing can be run; the reason has been reported.
-        """
-        reporter, device = self._lane._reporter, self._lane._device
-        solution = self._cells[0].solution
-        try:
-            check_buildable(solution, device.name)
-            self._sources = lay_out(solution, self._folder / "src")
-            if solution.spec.language in COMPILED:
-                reporter.event(Kind.BUILDING, self._cells[0].evaluation, device=device.name)
-                built = self._lane._builds.result(solution, device.capability)
-                # A copy: the child may do with it what it likes.
-                shutil.copy(built.library, self._folder / LIBRARY)
-        except (CannotBuild, OSError) as error:
-            for cell in self._cells:
-                reporter.event(Kind.NOT_RUN, cell.evaluation, message=str(error))
-            shutil.rmtree(self._folder, ignore_errors=True)
-            return False
-        except CompileFailed as error:
-            if self._lane._stop():
-                raise Cancelled from None
-            late = isinstance(error, CompileTimedOut)
-            ending = Ending.BUILD_TIMED_OUT if late else Ending.BUILD_FAILED
-            self._build_failure = Ended(ending, error.reason, error.log)
-        return True
-
-    def run(self) -> None:
-        """Evaluate every cell."""
-        reporter = self._lane._reporter
-        try:
-            for cell in self._cells:
-                reason = self._reason_not_to_run(cell)
-                if reason:
-                    reporter.event(Kind.NOT_RUN, cell.evaluation, message=reason)
-                    continue
-                problem = self._try(cell)
-                if problem:
-                    message = f"no verdict: {problem}"
-                    reporter.event(Kind.NOT_RUN, cell.evaluation, message=message)
-        finally:
-            self._drop_child()
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _try(self, cell: Task) -> str:
-        """Evaluate a cell.
-
-        Returns:
-            Why there is no verdict, or "" where there is one.
-        """
-        try:
-            self._evaluate(cell)
-            return ""
-        except ReferenceFailed as error:
-            problem = str(error)
-        except (ChildGone, ChildTimedOut, ChildBrokeProtocol) as error:
-            problem = f"a process for the solution could not be started: {error}"
-        except (Cancelled, ServerFailed, NotKept):
-            raise
-        except Exception as error:
-            # Whatever it is, it costs this evaluation and no other.
-            traceback.print_exc()
-            problem = f"{type(error).__name__}: {error}"
-        # It may hold inputs and output that belong to no further evaluation.
-        self._drop_child()
-        return problem
-
-    def _reason_not_to_run(self, cell: Task) -> str:
-        if self._lane._stop():
-            raise Cancelled
-        if cell.known_problem:
-            return f"no verdict: {cell.known_problem}"
-        missing = set(self._job.definition.var_axes) - set(cell.workload.axes)
-        if missing:
-            return f"no verdict: the workload gives no length for axis {', '.join(sorted(missing))}"
-        if self._timeouts >= MOST_TIMEOUTS:
-            return f"not tried: {self._timeouts} evaluations of this solution timed out before"
-        if self._lane._device.name == "cpu":
-            return self._too_slow(cell)
-        return ""
-
-    def _too_slow(self, cell: Task) -> str:
-        """On the CPU device large workloads can take hours; say so instead of timing out."""
-        settings = self._lane._settings
-        plan = plan_for(self._job.definition, cell.workload, settings)
-        limit = settings.cpu_estimate_limit_s
-        for who, times, cost in (
-            ("the reference", self._lane._reference_times, reference_seconds),
-            ("it", self._times, solution_seconds),
-        ):
-            call = times.predict(cell.workload.axes)
-            if call is not None and (total := cost(call, plan, settings)) > limit:
-                return f"not run on cpu: {who} would take about {total:.0f} s (limit {limit:g} s)"
-        return ""
-
-    def _evaluate(self, cell: Task) -> None:
-        lane, reporter = self._lane, self._lane._reporter
-        subject = lane.subject(self._job, cell)
-        started = time.monotonic()
-
-        def report(kind: Kind, **fields: object) -> None:
-            reporter.event(kind, cell.evaluation, device=lane._device.name, **fields)
-
-        plan = plan_for(self._job.definition, cell.workload, lane._settings)
-        report(Kind.BUILDING)
-        if self._build_failure is None:
-            prepared = self._reference.prepare(cell.workload, plan)
-            lane._reference_times.add(cell.workload.axes, prepared.call_s)
-        try:
-            child = self._loaded_child()
-        except Ended as end:
-            result = Result(ending=end.ending, reason=end.reason, detail=end.detail)
-        else:
-            evaluator = Evaluator(
-                child, self._reference, self._job.definition, lane._settings, report, lane._stop
-            )
-            result = evaluator.evaluate(cell.workload, plan, prepared)
-        printed = self._take_output()
-        result.reason, result.detail, printed = (
-            tidy(text, self._sources) for text in (result.reason, result.detail, printed)
-        )
-        if STATUS_OF[result.ending] is Status.TIMEOUT:
-            self._timeouts += 1
-        if result.timing is not None:
-            self._times.add(cell.workload.axes, result.timing.summary.median / 1e9)
-        elif result.first_call_s is not None:
-            self._times.add(cell.workload.axes, result.first_call_s)
-        if result.reference is not None:
-            reference_s = result.reference.summary.median / 1e9
-            lane._reference_times.add(cell.workload.axes, reference_s)
-        if result.ending not in SURVIVES:
-            self._drop_child()
-        reporter.done(subject, result, printed, time.monotonic() - started)
-
-    def _loaded_child(self) -> Child:
-        """The child with the solution loaded; a failed build is a fact for every workload.
-
-        Raises:
-            Ended: It cannot be built.
-            ChildGone: No process could be prepared for it. Likewise ChildTimedOut.
-        """
-        if self._build_failure is not None:
-            raise self._build_failure
-        if self._child is not None and self._child.ended is not None:
-            self._child = None
-        if self._child is None:
-            self._child = self._lane._server.child(self._folder)
-            try:
-                ask_child(
-                    self._child,
-                    _load_order(self._cells[0].solution, self._job, self._sources, self._folder),
-                    limit=self._lane._settings.build_limit_s,
-                    phase="the build",
-                    stop=self._lane._stop,
-                )
-            except Ended as end:
-                if end.ending is Ending.BUILD_FAILED:
-                    self._build_failure = end
-                raise
-        return self._child
-
-    def _take_output(self) -> str:
-        if self._child is None:
-            return ""
-        text = self._child.capture.text()
-        self._child.capture.clear()
-        return text
-
-    def _drop_child(self) -> None:
-        if self._child is None:
-            return
-        ended = self._child.kill()
-        self._child = None
-        if ended.stuck:
-            solution = self._cells[0].solution.name
-            self._lane._reporter.notice(
-                f"{ended.stuck} processes of {solution} on {self._lane._device.name} cannot be "
-                "killed yet; they may slow down what follows"
-            )
-
-
-_OWN_FRAME = re.compile(
-    rf'^  File "(?:{re.escape(str(Path(__file__).resolve().parents[1]))}|<frozen runpy>).*\n?',
-    re.MULTILINE,
-)
-
-
-def tidy(text: str, sources: Path) -> str:
-    """A log without this program's stack frames, with files named as in the solution."""
-    return _OWN_FRAME.sub("", text.replace(f"{sources}/", ""))
-
-
-def _load_order(solution: Solution, job: Job, sources: Path, folder: Path) -> protocol.Load:
-    spec = solution.spec
-    compiled = spec.language in COMPILED
-    return protocol.Load(
-        folder=str(sources),
-        language=spec.language,
-        library=str(folder / LIBRARY) if compiled else "",
-        binding=binding_of(solution) if compiled else "",
-        entry_file=spec.entry_file,
-        entry_function=spec.entry_function,
-        destination_passing=spec.destination_passing_style,
-        inputs=list(job.definition.inputs),
-        outputs=list(job.definition.outputs),
-    )
