@@ -190,9 +190,7 @@ def _solutions(
     return [shelves[key] for key in sorted(shelves)]
 
 
-def _write_traces(
-    shelf: _Shelf, chosen: random.Random, count: int, texts: list[bytes]
-) -> None:
+def _write_traces(shelf: _Shelf, chosen: random.Random, count: int, texts: list[bytes]) -> None:
     name = json.dumps(shelf.definition.name).encode()
     heads = [
         b'{"definition": %b, "workload": %b, "solution": "%b", "evaluation": {"status": "'
@@ -201,10 +199,8 @@ def _write_traces(
         for solution in shelf.solutions
     ]
     hardware = chosen.choice(_HARDWARE)
-    libs = '"torch": "2.%d.0", "triton": "3.%d.0", "cuda": "12.8"' % (
-        chosen.randrange(6, 11),
-        chosen.randrange(3, 6),
-    )
+    torch, triton = chosen.randrange(6, 11), chosen.randrange(3, 6)
+    libs = f'"torch": "2.{torch}.0", "triton": "3.{triton}.0", "cuda": "12.8"'
     run = f"{chosen.getrandbits(40):010x}"
     own = chosen.random() < OWN_TRACES
     moment = _START + timedelta(seconds=chosen.randrange(20_000_000))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -118,12 +118,13 @@ class Session:
     ) -> None:
         self.state = state or state_dir()
         self.layers: list[Path] = list(resolve_layers(dataset, overlay=overlay))
-        self.store = TraceStore.open(self.layers)
+        self.store = TraceStore.open(self.layers, wait=False)
         self.runs: dict[str, RunView] = {}
         self._handles: dict[str, client.RunHandle] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stale = threading.Event()
+        self._files: list[Path] = []
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._watcher: Watcher | None = None
@@ -146,7 +147,7 @@ class Session:
         """
         self._listeners = on_change
         try:
-            self._watcher = Watcher(self.layers, self._dataset_changed)
+            self._watcher = Watcher(self.layers, self._dataset_changed, self._files_changed)
         except OSError as error:
             on_change(Change(message=f"the dataset is not watched: {error}"))
         self._thread = threading.Thread(target=self._follow, name="fitui-session", daemon=True)
@@ -168,6 +169,13 @@ class Session:
         """Look for changed files now."""
         self._dataset_changed()
 
+    @property
+    def dataset_status(self) -> str:
+        """How complete the lists are, and how changes are noticed where not at once."""
+        status = self.store.status
+        mode = self._watcher.mode if self._watcher is not None else "not watched"
+        return status if mode == "inotify" or self.store.indexing else f"{status}, {mode}"
+
     def _dataset_changed(self, *_ignored: object) -> None:
         self._stale.set()
         self._wake.set()
@@ -176,7 +184,7 @@ class Session:
         while not self._stopped():
             live = any(view.live for view in list(self.runs.values()))
             self._wake.wait(POLL_S if live else IDLE_S)
-            if self._wake.is_set() and not self._stale.is_set():
+            if self._wake.is_set() and not self._stale.is_set() and not self._files:
                 self._wake.clear()
             try:
                 change = self._look()
@@ -185,12 +193,22 @@ class Session:
             if (change.store or change.runs or change.message) and not self._stopped():
                 self._listeners(change)
 
+    def _files_changed(self, files: Collection[Path]) -> None:
+        with self._lock:
+            self._files += files
+        self._wake.set()
+
     def _look(self) -> Change:
         new = False
-        if self._stale.is_set():
+        with self._lock:
+            files, self._files = self._files, []
+        if files:
+            self._wake.clear()
+            new = self.store.refresh(files)
+        if self._stale.is_set() or self.store.indexing:
             self._stale.clear()
             self._wake.clear()
-            new = self.store.refresh()
+            new = self.store.refresh() or new
         changed = {run for run in self._find_runs() if self._poll(run) or True}
         changed |= {run for run, view in list(self.runs.items()) if view.live and self._poll(run)}
         if any(not self.runs[run].live for run in changed):

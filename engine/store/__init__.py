@@ -10,7 +10,15 @@ from engine.store.documents import NotFound
 from engine.store.filing import trace_path
 from engine.store.layers import bundled_dataset, is_writable, resolve_layers
 from engine.store.query import QueryError
-from engine.store.rows import CellRow, DefinitionRow, SolutionRow, TraceRow, WorkloadRow
+from engine.store.rows import (
+    CellRow,
+    DefinitionRow,
+    LatestRow,
+    SolutionRow,
+    SummaryRow,
+    TraceRow,
+    WorkloadRow,
+)
 from engine.store.save import keep_version, save_solution
 from engine.store.sets import list_sets, read_set, write_set
 from engine.store.store import TraceStore
@@ -21,9 +29,11 @@ __all__ = [
     "BlobError",
     "CellRow",
     "DefinitionRow",
+    "LatestRow",
     "NotFound",
     "QueryError",
     "SolutionRow",
+    "SummaryRow",
     "TraceRow",
     "TraceStore",
     "Watcher",

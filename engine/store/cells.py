@@ -58,6 +58,6 @@ CELLS = Table(
     },
     search=("definition", "solution", "workload", "author"),
     order="definition,solution,workload",
-    key="s.id",
+    key="s.id, w.id",
     members="w.uuid",
 )

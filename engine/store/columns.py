@@ -159,7 +159,8 @@ _WORKLOADS = Table(
 def _shared(kind: str, alias: str) -> Field:
     """A text that traces share: shown through a join, filtered among the different texts."""
     condition = f"t.{kind} IN (SELECT id FROM name WHERE kind = '{kind}' AND {{}})"
-    return Field(f"{alias}.text", Form.TEXT, "text", condition)
+    exact = f"t.{kind} = ifnull((SELECT id FROM name WHERE kind = '{kind}' AND {{}}), 0)"
+    return Field(f"{alias}.text", Form.TEXT, "text", condition, exact)
 
 
 _OF_DEFINITION = (
@@ -175,14 +176,22 @@ _TRACES = Table(
     kind="traces",
     row=TraceRow,
     source="trace t",
-    joins="""LEFT JOIN file f ON f.id = t.file
-      LEFT JOIN name nd ON nd.id = t.definition LEFT JOIN name ns ON ns.id = t.solution
-      LEFT JOIN name nw ON nw.id = t.workload LEFT JOIN name na ON na.id = t.axes
-      LEFT JOIN name nst ON nst.id = t.status LEFT JOIN name nh ON nh.id = t.hardware
-      LEFT JOIN name nr ON nr.id = t.run LEFT JOIN name nv ON nv.id = t.version
-      LEFT JOIN name nt ON nt.id = t.timer
-      LEFT JOIN solution s ON s.name = ns.text AND s.standing = 2
-      LEFT JOIN definition d ON d.name = nd.text AND d.standing = 2""",
+    joins={
+        "f": "LEFT JOIN file f ON f.id = t.file",
+        "nd": "LEFT JOIN name nd ON nd.id = t.definition",
+        "ns": "LEFT JOIN name ns ON ns.id = t.solution",
+        "nw": "LEFT JOIN name nw ON nw.id = t.workload",
+        "na": "LEFT JOIN name na ON na.id = t.axes",
+        "nst": "LEFT JOIN name nst ON nst.id = t.status",
+        "nh": "LEFT JOIN name nh ON nh.id = t.hardware",
+        "nr": "LEFT JOIN name nr ON nr.id = t.run",
+        "nv": "LEFT JOIN name nv ON nv.id = t.version",
+        "nt": "LEFT JOIN name nt ON nt.id = t.timer",
+        "s": "LEFT JOIN solution s ON s.standing = 2 "
+        "AND s.name = (SELECT text FROM name WHERE id = t.solution)",
+        "d": "LEFT JOIN definition d ON d.standing = 2 "
+        "AND d.name = (SELECT text FROM name WHERE id = t.definition)",
+    },
     always="t.duplicate = 0",
     fields={
         "id": _number("t.id"),
@@ -279,7 +288,7 @@ _PROBLEMS = Table(
     },
     search=("message", "file", "field"),
     order="layer,file,line,field,message",
-    key="f.line",
+    key="f.layer, f.path, f.line, f.field, f.message",
 )
 
 TABLES: dict[str, Table] = {

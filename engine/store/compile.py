@@ -157,7 +157,8 @@ def _text(field: Field, operator: str, value: str) -> Sql:
         condition = f"EXISTS (SELECT 1 FROM json_each({subject}) WHERE {condition})"
     else:
         condition, values = _compare_text(subject, operator, value)
-    return field.within.replace("{}", condition), values
+    within = field.exact if field.exact and operator == "=" else field.within
+    return within.replace("{}", condition), values
 
 
 def _compare_text(subject: str, operator: str, value: str) -> Sql:

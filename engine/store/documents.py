@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from engine.schema import Definition, SchemaError, Solution, Trace, Workload, decode
+from engine.store.dialect import log_beside, read_line
 from engine.store.lines import BOM, open_for_reading, read_range
 from engine.store.pages import Pages
+from engine.store.slim import plain_text
 
 T = TypeVar("T")
 
@@ -57,7 +59,10 @@ def read_workload(pages: Pages, uuid: str, definition: str | None) -> Workload:
     whose = f" of {definition}" if definition else ""
     if not rows:
         raise NotFound(f"There is no workload {uuid!r}{whose} in this dataset.")
-    item = _read(pages, rows[0], Trace)
+    try:
+        item = read_line(_read_bytes(pages, rows[0])).item
+    except SchemaError as error:
+        raise error.at(os.fspath(_path(pages, rows[0]))) from None
     if item.workload.uuid != uuid:
         raise NotFound(f"The file of workload {uuid!r}{whose} has just changed.")
     return item.workload
@@ -66,7 +71,8 @@ def read_workload(pages: Pages, uuid: str, definition: str | None) -> Workload:
 def read_trace(pages: Pages, number: int) -> Trace:
     """See :meth:`TraceStore.trace`."""
     rows = pages.select(
-        "SELECT f.layer, f.path, t.offset, t.length, d.text, s.text, w.text FROM trace t "
+        "SELECT f.layer, f.path, t.offset, t.length, d.text, s.text, w.text, st.text, t.timestamp "
+        "FROM trace t JOIN name st ON st.id = t.status "
         "JOIN file f ON f.id = t.file JOIN name d ON d.id = t.definition "
         "JOIN name s ON s.id = t.solution JOIN name w ON w.id = t.workload WHERE t.id = ?",
         [number],
@@ -74,23 +80,42 @@ def read_trace(pages: Pages, number: int) -> Trace:
     gone = NotFound(f"There is no trace {number} any more; its file has changed.")
     if not rows:
         raise gone
+    data = _read_bytes(pages, rows[0][:4])
     try:
-        item = _read(pages, rows[0][:4], Trace)
+        item = read_line(data).item
     except SchemaError:
         raise gone from None
-    if (item.definition, item.solution, item.workload.uuid) != rows[0][4:]:
+    evaluation = item.evaluation
+    if evaluation is None:
         raise gone
+    told = (evaluation.status.value, plain_text(evaluation.timestamp))
+    if (item.definition, item.solution, item.workload.uuid, *told) != rows[0][4:]:
+        raise gone
+    if not evaluation.log:
+        layer = pages.path(cast(int, rows[0][0]), b"")
+        evaluation.log = log_beside(layer, _path(pages, rows[0]), data) or ""
     return item
 
 
 def _read(pages: Pages, place: tuple[object, ...], kind: type[T]) -> T:
-    """The document at (layer, path) or (layer, path, offset, length)."""
-    path = pages.path(cast(int, place[0]), cast(bytes, place[1]))
+    """The document at (layer, path)."""
+    data = _read_bytes(pages, place).removeprefix(BOM)
+    return decode(data, kind, file=os.fspath(_path(pages, place)))
+
+
+def _read_bytes(pages: Pages, place: tuple[object, ...]) -> bytes:
+    """What is at (layer, path) or (layer, path, offset, length)."""
+    path = _path(pages, place)
     try:
-        data = _bytes_of(path, *cast("tuple[int, ...]", place[2:]))
+        return _bytes_of(path, *cast("tuple[int, ...]", place[2:]))
     except FileNotFoundError:
         raise NotFound(f"{path} is gone since it was read.") from None
-    return decode(data.removeprefix(BOM), kind, file=os.fspath(path))
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read any more: {error.strerror}.") from error
+
+
+def _path(pages: Pages, place: tuple[object, ...]) -> Path:
+    return pages.path(cast(int, place[0]), cast(bytes, place[1]))
 
 
 def _bytes_of(path: Path, start: int = 0, length: int | None = None) -> bytes:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from engine.places import cache_dir
 from engine.store.mounts import network_type
-from engine.store.tables import APPLICATION, TABLES, VERSION
+from engine.store.tables import APPLICATION, TABLES, TRACE_INDEXES, VERSION
 
 BUSY_SECONDS = 60.0
 
@@ -71,18 +71,32 @@ class Index:
         found: sqlite3.Connection = self._local.connection
         return found
 
+    @property
+    def epoch(self) -> int:
+        """How often the database was exchanged for an empty one."""
+        return self._epoch
+
+    @property
+    def folder(self) -> Path | None:
+        """Where other processes find this index; None where it is private."""
+        return None if self._private is not None else self._folder
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Hold the write lock; commit at the end, roll back on an exception."""
+        """Hold the write lock; commit at the end, roll back on an exception.
+
+        One within another is a part of it that is rolled back alone.
+        """
         connection = self.connection
-        connection.execute("BEGIN IMMEDIATE")
+        within = connection.in_transaction
+        connection.execute("SAVEPOINT part" if within else "BEGIN IMMEDIATE")
         try:
             yield connection
         except BaseException:
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                connection.execute("ROLLBACK TO part" if within else "ROLLBACK")
             raise
-        connection.execute("COMMIT")
+        connection.execute("RELEASE part" if within else "COMMIT")
 
     def set_aside(self, reason: str) -> None:
         """Put the database out of the way and begin an empty one.
@@ -156,7 +170,7 @@ class Index:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            connection.executescript(f"BEGIN IMMEDIATE; {TABLES}")
+            connection.executescript(f"BEGIN IMMEDIATE; {TABLES} {'; '.join(TRACE_INDEXES)};")
             connection.executemany(
                 "INSERT INTO meta VALUES(?, ?)",
                 [("layers", self._identity), ("generation", time.time_ns() // 1_000_000)],
@@ -204,6 +218,11 @@ class Index:
                     opened.close()
             self._opened = [*alive, (threading.current_thread(), connection)]
             return connection
+
+
+def is_damage(error: sqlite3.DatabaseError) -> bool:
+    """True for a damaged database; locked, full, closed and the like are subclasses."""
+    return type(error) is sqlite3.DatabaseError
 
 
 def _inode(path: Path) -> int:

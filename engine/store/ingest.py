@@ -5,28 +5,14 @@ Logs are not kept; a row has the place of its line instead.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
-from datetime import datetime
-
-import msgspec
+from collections.abc import Iterable
 
 from engine.schema import Definition, Problem, SafetensorsInput, Solution, Trace, Workload
+from engine.store.slim import COLUMNS, Row, json_text, plain_text
 
-FLUSH = 2000
-
-_TRACE_COLUMNS = (
-    "file, line, offset, length, definition, solution, workload, axes, status, hardware, run, "
-    "version, timer, evaluation, timestamp, time, latency_ms, reference_latency_ms, speedup, "
-    "max_absolute_error, max_relative_error, identity"
-)
-_INSERT_TRACE = (
-    f"INSERT INTO trace({_TRACE_COLUMNS}) VALUES({', '.join('?' * len(_TRACE_COLUMNS.split(',')))})"
-)
+_INSERT_TRACE = f"INSERT INTO trace({', '.join(COLUMNS)}) VALUES({', '.join('?' * len(COLUMNS))})"
 
 
 class Names:
@@ -63,10 +49,10 @@ def add_definition(connection: sqlite3.Connection, file: int, item: Definition) 
             item.name,
             item.op_type,
             item.description or "",
-            _json(item.tags),
+            json_text(item.tags),
             len(item.inputs),
             len(item.outputs),
-            _json(item.var_axes),
+            json_text(item.var_axes),
         ),
     )
 
@@ -92,7 +78,7 @@ def add_problem(connection: sqlite3.Connection, file: int, problem: Problem) -> 
     """Insert one problem; its file is known by number."""
     connection.execute(
         "INSERT INTO problem(file, line, field, message) VALUES(?, ?, ?, ?)",
-        (file, problem.line, problem.field, problem.message),
+        (file, problem.line, plain_text(problem.field), plain_text(problem.message)),
     )
 
 
@@ -111,7 +97,7 @@ def add_workload(
             length,
             item.definition,
             workload.uuid,
-            _json(workload.axes),
+            json_text(workload.axes),
             _summary(workload),
         ),
     )
@@ -125,80 +111,12 @@ def add_workload(
     )
 
 
-def trace_row(
-    names: Names, file: int, line: int, offset: int, data: bytes, item: Trace
-) -> tuple[object, ...]:
-    """The row of one evaluation, for :func:`add_traces`."""
-    evaluation = item.evaluation
-    assert evaluation is not None
-    number = names.number
-    libs = evaluation.environment.libs
-    performance, correctness = evaluation.performance, evaluation.correctness
-    return (
-        file,
-        line,
-        offset,
-        len(data),
-        number("definition", item.definition),
-        number("solution", item.solution or ""),
-        number("workload", item.workload.uuid),
-        number("axes", _json(item.workload.axes)),
-        number("status", evaluation.status.value),
-        number("hardware", evaluation.environment.hardware),
-        number("run", libs.get("fitui.run", "")),
-        number("version", libs.get("fitui.solution", "")),
-        number("timer", libs.get("fitui.timer", "")),
-        _plain(libs.get("fitui.evaluation", "")),
-        _plain(evaluation.timestamp),
-        unix_time(evaluation.timestamp),
-        performance.latency_ms if performance else None,
-        performance.reference_latency_ms if performance else None,
-        performance.speedup_factor if performance else None,
-        _number(correctness.max_absolute_error) if correctness else None,
-        _number(correctness.max_relative_error) if correctness else None,
-        _identity(libs, data),
-    )
-
-
-def add_traces(connection: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None:
-    """Insert rows of :func:`trace_row`."""
+def add_traces(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    """Insert rows of :class:`engine.store.slim.Rows`."""
     connection.executemany(_INSERT_TRACE, rows)
-
-
-def unix_time(timestamp: str) -> float | None:
-    """Unix seconds of an ISO 8601 text, in local time where it names no zone."""
-    try:
-        return datetime.fromisoformat(timestamp).timestamp()
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _identity(libs: Mapping[str, str], data: bytes) -> int:
-    """What tells a copied line from a repeated measurement: its evaluation's id, else its bytes."""
-    evaluation = libs.get("fitui.evaluation", "")
-    text = f"{libs.get('fitui.run', '')}\0{evaluation}".encode("utf-8", "replace")
-    digest = hashlib.blake2b(text if evaluation else data.strip(), digest_size=8).digest()
-    return int.from_bytes(digest, "little", signed=True)
 
 
 def _summary(workload: Workload) -> str:
     kinds = Counter(str(source.__struct_config__.tag) for source in workload.inputs.values())
     order = ("random", "safetensors", "scalar")
     return ", ".join(f"{kinds[kind]} {kind}" for kind in order if kinds[kind])
-
-
-def _plain(text: str) -> str:
-    """``text`` without halves of surrogate pairs, which the index cannot hold."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _json(value: object) -> str:
-    try:
-        return msgspec.json.encode(value).decode()
-    except UnicodeEncodeError:
-        return json.dumps(value)  # half of a surrogate pair
-
-
-def _number(value: float | str) -> float | None:
-    number = float(value)
-    return None if math.isnan(number) else number

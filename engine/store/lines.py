@@ -10,6 +10,9 @@ import zlib
 from collections.abc import Iterator
 
 CHUNK = 4 << 20
+BLOCK = 1 << 20
+LINE_LIMIT = 64 << 20
+"""A line longer than this is not read, and nor is a document; the longest real logs have 5 MB."""
 BOM = b"\xef\xbb\xbf"
 _POINTER = b"version https://git-lfs.github.com/spec/"
 
@@ -48,25 +51,53 @@ def checksum(descriptor: int, length: int) -> int | None:
     return value
 
 
-def split_lines(descriptor: int, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-    r"""Lines between two offsets.
+def read_blocks(descriptor: int, start: int, end: int) -> Iterator[tuple[int, bytes | None]]:
+    """The bytes between two offsets, in pieces of whole lines.
 
     Yields:
-        (offset, line) with its ``\n``; the last has none where the file ends in half a line.
+        (offset, piece); the last piece ends without newline where the file ends in half a line,
+        and the half is a piece of its own. None, and no more, where a line is too long.
     """
-    carry, position, offset = b"", start, start
+    waiting: list[bytes] = []
+    position = offset = start
     while position < end:
-        part = os.pread(descriptor, min(CHUNK, end - position), position)
+        part = os.pread(descriptor, min(BLOCK, end - position), position)
         if not part:
             break
         position += len(part)
-        pieces = (carry + part).split(b"\n")
-        carry = pieces.pop()
-        for piece in pieces:
-            yield offset, piece + b"\n"
-            offset += len(piece) + 1
-    if carry:
-        yield offset, carry
+        cut = part.rfind(b"\n") + 1
+        if not cut:
+            waiting.append(part)
+            if position - offset > LINE_LIMIT:
+                yield offset, None
+                return
+            continue
+        # Wherever reading began, the same lines are too long.
+        if waiting and position - len(part) + part.find(b"\n") + 1 - offset > LINE_LIMIT:
+            yield offset, None
+            return
+        block = b"".join([*waiting, part[:cut]]) if waiting else part[:cut]
+        waiting = [part[cut:]] if cut < len(part) else []
+        yield offset, block
+        offset += len(block)
+    if waiting:
+        yield offset, b"".join(waiting)
+
+
+def skip_line(descriptor: int, start: int, end: int, crc: int) -> tuple[int, int] | None:
+    """Pass over a line of any length.
+
+    Returns:
+        Where the next one starts, and the checksum up to there; None where it has no newline.
+    """
+    position = start
+    while position < end:
+        part = os.pread(descriptor, min(CHUNK, end - position), position)
+        cut = part.find(b"\n") + 1
+        if cut or not part:
+            return (position + cut, zlib.crc32(part[:cut], crc)) if cut else None
+        position, crc = position + len(part), zlib.crc32(part, crc)
+    return None
 
 
 def is_lfs_pointer(head: bytes) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -14,10 +15,13 @@ import msgspec
 from engine.store.columns import TABLES
 from engine.store.compile import compile_filter, compile_sort
 from engine.store.fields import Table
-from engine.store.index import Index
+from engine.store.index import Index, is_damage
+from engine.store.rows import TraceRow
 from engine.store.sync import synchronise
+from engine.store.trace_rows import TraceReader
 
 T = TypeVar("T")
+R = TypeVar("R")
 _JSON = frozenset({"tags", "var_axes", "axes"})
 
 
@@ -32,6 +36,8 @@ class Pages:
     def __init__(self, index: Index, layers: Sequence[Path]) -> None:
         self._index = index
         self._layers = tuple(layers)
+        self._roots = [os.fspath(layer) for layer in layers]
+        self.traces = TraceReader(index, self._layers)
 
     def rows(
         self, kind: str, row: type[T], where: str, sort: str, limit: int | None, offset: int
@@ -64,24 +70,37 @@ class Pages:
     ) -> list[T]:
         """As :meth:`rows`, with the condition in SQL."""
         table = TABLES[kind]
+        order = compile_sort(sort, table)
+        page = [-1 if limit is None else limit, offset]
+        if kind == "traces":
+            query = (
+                f"SELECT t.id FROM {table.source} {table.joined(order)} "
+                f"WHERE {_always(table, condition)} AND {condition} ORDER BY {order} "
+                "LIMIT ? OFFSET ?"
+            )
+            return cast(list[T], self._traces(query, [*values, *page]))
         names = cast(type[msgspec.Struct], row).__struct_fields__
         shown = ["f.path" if name == "file" else table.fields[name].sql for name in names]
         query = (
-            f"SELECT f.layer, {', '.join(shown)} FROM {table.source} {table.joins} "
-            f"WHERE {table.always} AND {condition} ORDER BY {compile_sort(sort, table)} "
-            "LIMIT ? OFFSET ?"
+            f"SELECT f.layer, {', '.join(shown)} FROM {table.source} "
+            f"WHERE {table.always} AND {condition} ORDER BY {order} LIMIT ? OFFSET ?"
         )
-        page = [-1 if limit is None else limit, offset]
+        coded = _JSON.intersection(names)
         result = []
         for layer, *cells in self.select(query, [*values, *page]):
             found = dict(zip(names, cells, strict=True))
-            found["file"] = os.fspath(self.path(cast(int, layer), cast(bytes, found["file"])))
-            for name in _JSON & found.keys():
+            path = os.fsdecode(cast(bytes, found["file"]))
+            found["file"] = f"{self._roots[cast(int, layer)]}/{path}"
+            for name in coded:
                 found[name] = msgspec.json.decode(cast(str, found[name]))
             if "current" in found:
                 found["current"] = bool(found["current"])
             result.append(row(**found))
         return result
+
+    def _traces(self, query: str, values: Sequence[object]) -> list[TraceRow]:
+        """The traces whose ids a query gives, as of one moment."""
+        return self.guarded(lambda: self.traces.rows(query, values))
 
     def count(self, kind: str, where: str) -> int:
         """How many rows meet a filter.
@@ -92,7 +111,11 @@ class Pages:
         """
         table = _table(kind)
         condition, values = compile_filter(where, table, time.time())
-        query = f"SELECT count(*) FROM {table.source} WHERE {table.always} AND {condition}"
+        if _tallied(table, condition):
+            query = f"SELECT ifnull(sum(t.n), 0) FROM tally t WHERE {condition}"
+        else:
+            always = _always(table, condition)
+            query = f"SELECT count(*) FROM {table.source} WHERE {always} AND {condition}"
         return int(cast(int, self.select(query, values)[0][0]))
 
     def facet(self, kind: str, column: str, where: str) -> dict[str, int]:
@@ -105,35 +128,74 @@ class Pages:
         table = _table(kind)
         field = table.find(column, 0, len(column))[1]
         condition, values = compile_filter(where, table, time.time())
+        source = f"{table.source} {table.joined(field.sql)}"
+        where, number = f"{_always(table, condition)} AND {condition}", "count(*)"
+        if _tallied(table, condition, field.within):
+            kind = re.findall(r"\bt\.(\w+)", field.within)[0]
+            source = (
+                f"(SELECT t.{kind}, sum(t.n) AS n FROM tally t WHERE {condition} GROUP BY 1) t "
+                f"{table.joined(field.sql)}"
+            )
+            where, number = "1", "sum(t.n)"
         query = (
-            f"SELECT ifnull({field.sql}, ''), count(*) FROM {table.source} {table.joins} "
-            f"WHERE {table.always} AND {condition} GROUP BY 1 ORDER BY 2 DESC, 1"
+            f"SELECT ifnull({field.sql}, ''), {number} FROM {source} WHERE {where} "
+            "GROUP BY 1 ORDER BY 2 DESC, 1"
         )
         return {str(value): cast(int, count) for value, count in self.select(query, values)}
 
     def select(self, query: str, values: Sequence[object]) -> list[tuple[object, ...]]:
         """All rows of a query. A damaged index is built again first."""
         bound = cast(Sequence[str], values)
+
+        def run() -> list[tuple[object, ...]]:
+            try:
+                return self._index.connection.execute(query, bound).fetchall()
+            except sqlite3.DatabaseError as error:
+                if "decode to UTF-8" in str(error):
+                    return self._replacing(query, bound)
+                raise
+
+        return self.guarded(run)
+
+    def guarded(self, ask: Callable[[], R]) -> R:
+        """The answer to a question. A damaged index is built again first."""
         try:
-            return self._index.connection.execute(query, bound).fetchall()
+            return ask()
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
             self._index.set_aside(str(error))
             synchronise(self._index, self._layers)
-            return self._index.connection.execute(query, bound).fetchall()
+            return ask()
+
+    def _replacing(self, query: str, bound: Sequence[str]) -> list[tuple[object, ...]]:
+        """A query again, for a text with a file name in it that is no UTF-8."""
+        connection = self._index.connection
+        connection.text_factory = lambda data: data.decode("utf-8", "replace")
+        try:
+            return connection.execute(query, bound).fetchall()
+        finally:
+            connection.text_factory = str
 
     def path(self, layer: int, path: bytes) -> Path:
         """A file's path from its row."""
         return self._layers[layer] / os.fsdecode(path)
 
 
-def is_damage(error: sqlite3.DatabaseError) -> bool:
-    """True for a damaged database; locked, full, closed and the like are subclasses."""
-    return type(error) is sqlite3.DatabaseError
-
-
 def _table(kind: str) -> Table:
     if kind not in TABLES:
         raise LookupError(f"There is no list of {kind!r}; there are {', '.join(TABLES)}.")
     return TABLES[kind]
+
+
+def _always(table: Table, condition: str) -> str:
+    """What holds for every row; the latest of a cell is never a copy, which SQLite cannot know."""
+    plain = " OR " not in condition and "NOT" not in condition
+    return "1" if table.latest and plain and table.latest in condition else table.always
+
+
+def _tallied(table: Table, *sql: str) -> bool:
+    """True where the table of counts can tell as much as the traces themselves."""
+    used = {name for text in sql for name in re.findall(r"\bt\.(\w+)", text)}
+    known = {"definition", "solution", "status"}
+    return table.kind == "traces" and used <= known and all("t." in text for text in sql[1:])

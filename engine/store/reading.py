@@ -18,22 +18,23 @@ from engine.schema import Definition, Problem, SchemaError, Solution, Trace, dec
 from engine.store import ingest
 from engine.store.derive import names_in_file, rank, touch
 from engine.store.index import Index
+from engine.store.line_reader import BAD_TEXT, LineReader
 from engine.store.lines import (
     BOM,
+    LINE_LIMIT,
     checksum,
     is_lfs_pointer,
     lfs_message,
     open_for_reading,
     read_range,
-    split_lines,
 )
 from engine.store.scan import Found, Stamp
+from engine.store.slim import Row, Rows
 
 QUIET_SECONDS = 2.0
 """A file that changed less than this long ago may change again without a new stamp, and may end
 in a line that is still being written."""
 
-_BAD_TEXT = "has a name with half of a surrogate pair, which is no valid Unicode"
 _TABLE = {"definitions": "definition", "solutions": "solution", "workloads": "workload"}
 
 
@@ -48,12 +49,29 @@ class Known(NamedTuple):
     unsettled: bool
 
 
-def read_file(index: Index, names: ingest.Names, root: Path, found: Found) -> None:
+class Tools:
+    """Numbers and decoders that the files of one pass share; of one thread.
+
+    Args:
+        connection: The thread's own.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._names = ingest.Names(connection)
+        self.rows = Rows(self._names)
+
+    def forget(self) -> None:
+        """Drop what is remembered, after a roll-back."""
+        self._names.forget()
+        self.rows.forget()
+
+
+def read_file(index: Index, tools: Tools, root: Path, found: Found) -> None:
     """Bring one file's rows up to date.
 
     Args:
         index: Where to.
-        names: Shared between files of one pass.
+        tools: Shared between files of one pass.
         root: The file's layer.
         found: The file as the sweep saw it.
     """
@@ -67,24 +85,27 @@ def read_file(index: Index, names: ingest.Names, root: Path, found: Found) -> No
         return
     try:
         with index.transaction() as connection:
-            _read(connection, names, descriptor, found)
+            _read(connection, tools, descriptor, found)
     except OSError as error:
-        names.forget()
+        tools.forget()
         _record_unreadable(index, found, error)
     except BaseException:
-        names.forget()
+        tools.forget()
         raise
     finally:
         os.close(descriptor)
 
 
-def _read(
-    connection: sqlite3.Connection, names: ingest.Names, descriptor: int, found: Found
-) -> None:
+def is_young(status: os.stat_result) -> bool:
+    """True for a file that changed less than ``QUIET_SECONDS`` ago."""
+    age = time.time() - max(status.st_mtime, status.st_ctime)
+    return -QUIET_SECONDS < age < QUIET_SECONDS
+
+
+def _read(connection: sqlite3.Connection, tools: Tools, descriptor: int, found: Found) -> None:
     status = os.fstat(descriptor)
     stamp = Stamp.of(status)
-    age = time.time() - max(status.st_mtime, status.st_ctime)
-    young = -QUIET_SECONDS < age < QUIET_SECONDS
+    young = is_young(status)
     known = _known(connection, found)
     if known and known.stamp == stamp and not known.unsettled:
         return
@@ -96,16 +117,29 @@ def _read(
     done, crc, lines = (known.done, known.crc, known.lines) if known and same else (0, 0, 0)
     if found.kind in ("definitions", "solutions"):
         forget_rows(connection, found.kind, file, -1)
-        data = read_range(descriptor, 0, stamp.size)
-        _add_document(connection, found, file, data)
-        reached, waiting = (len(data), zlib.crc32(data), 0), False
+        reached, waiting = _read_document(connection, descriptor, found, file, stamp.size), False
     else:
         forget_rows(connection, found.kind, file, lines if done else -1)
-        reader = _LineReader(connection, names, found, file, young)
-        reached = reader.read(descriptor, done, stamp.size, crc, lines)
-        waiting = reader.waiting
+        sink = _Sink(connection, file)
+        lines_of = LineReader(sink, tools.rows, found.kind, found.path, file, young)
+        reached = lines_of.read(descriptor, done, stamp.size, crc, lines)
+        waiting = lines_of.waiting
+        if found.kind == "workloads":
+            rank(connection, "workload", names_in_file(connection, "workload", file))
     _remember(connection, file, stamp, reached, young or waiting)
     touch(connection)
+
+
+def _read_document(
+    connection: sqlite3.Connection, descriptor: int, found: Found, file: int, size: int
+) -> tuple[int, int, int]:
+    if size > LINE_LIMIT:
+        message = f"longer than {LINE_LIMIT >> 20} MiB, and passed over"
+        ingest.add_problem(connection, file, Problem(message=message))
+        return 0, -1, 0  # no file has this checksum
+    data = read_range(descriptor, 0, size)
+    _add_document(connection, found, file, data)
+    return len(data), zlib.crc32(data), 0
 
 
 def _add_document(connection: sqlite3.Connection, found: Found, file: int, data: bytes) -> None:
@@ -120,113 +154,37 @@ def _add_document(connection: sqlite3.Connection, found: Found, file: int, data:
     except SchemaError as error:
         ingest.add_problem(connection, file, error.problem)
     except UnicodeEncodeError:
-        ingest.add_problem(connection, file, Problem(message=_BAD_TEXT))
+        ingest.add_problem(connection, file, Problem(message=BAD_TEXT))
     table = _TABLE[found.kind]
     rank(connection, table, names_in_file(connection, table, file))
 
 
-class _LineReader:
-    """Reads the lines of one workload or trace file into rows.
+class _Sink:
+    """Puts what the lines of one file hold into the index."""
 
-    Attributes:
-        waiting: The file ends in half a line that may still be being written.
-    """
-
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        names: ingest.Names,
-        found: Found,
-        file: int,
-        young: bool,
-    ) -> None:
-        self.waiting = False
+    def __init__(self, connection: sqlite3.Connection, file: int) -> None:
         self._connection = connection
-        self._names = names
-        self._found = found
         self._file = file
-        self._young = young
-        self._rows: list[tuple[object, ...]] = []
 
-    def read(
-        self, descriptor: int, start: int, end: int, crc: int, lines: int
-    ) -> tuple[int, int, int]:
-        """Read from ``start`` on.
+    def add_workload(self, line: int, offset: int, length: int, item: Trace) -> None:
+        """One line of a workload file."""
+        ingest.add_workload(self._connection, self._file, line, offset, length, item)
 
-        Returns:
-            Offset, checksum and number of the whole lines up to there.
-        """
-        done = start
-        for offset, data in split_lines(descriptor, start, end):
-            if offset == 0 and is_lfs_pointer(data):
-                message = lfs_message(os.fsdecode(self._found.path))
-                self._problem(1, Problem(message=message))
-                break
-            whole = data.endswith(b"\n")
-            self._add(offset, data, lines + 1, whole)
-            if whole:
-                done, lines, crc = offset + len(data), lines + 1, zlib.crc32(data, crc)
-        self._flush()
-        if self._found.kind == "workloads":
-            rank(
-                self._connection,
-                "workload",
-                names_in_file(self._connection, "workload", self._file),
-            )
-        return done, crc, lines
-
-    def _add(self, offset: int, data: bytes, line: int, whole: bool) -> None:
-        text = data.removeprefix(BOM) if offset == 0 else data
-        if not text.strip():
-            return
-        try:
-            item = decode(text, Trace, line=line)
-            self._keep(offset, data, line, item)
-        except SchemaError as error:
-            problem = error.problem
-            if not whole:
-                self.waiting = self._young
-                if self._young:
-                    return
-                problem = Problem(
-                    message=f"the last line breaks off: {problem.message}", field=problem.field
-                )
-            self._problem(line, problem)
-        except UnicodeEncodeError:
-            self._problem(line, Problem(message=_BAD_TEXT))
-
-    def _keep(self, offset: int, data: bytes, line: int, item: Trace) -> None:
-        where = self._found.kind
-        if where == "workloads":
-            if not item.is_workload:
-                raise SchemaError(Problem(message="an evaluation belongs under traces/"))
-            ingest.add_workload(self._connection, self._file, line, offset, len(data), item)
-            return
-        if item.is_workload:
-            message = "a workload without an evaluation belongs under workloads/"
-            raise SchemaError(Problem(message=message))
-        if not item.solution:
-            raise SchemaError(Problem(message="an evaluation needs a solution", field="solution"))
-        if item.evaluation is None:
-            raise SchemaError(Problem(message="has a solution but no evaluation"))
-        row = ingest.trace_row(self._names, self._file, line, offset, data, item)
-        self._rows.append(row)
-        if len(self._rows) >= ingest.FLUSH:
-            self._flush()
-
-    def _flush(self) -> None:
-        ingest.add_traces(self._connection, self._rows)
+    def add_traces(self, rows: list[Row]) -> None:
+        """Some lines of a trace file."""
+        ingest.add_traces(self._connection, rows)
         self._connection.executemany(
-            "INSERT OR IGNORE INTO stale VALUES(?, ?)", {(row[4], row[5]) for row in self._rows}
+            "INSERT OR IGNORE INTO stale VALUES(?, ?, ?)", {row[4:7] for row in rows}
         )
-        self._rows = []
 
-    def _problem(self, line: int, problem: Problem) -> None:
-        ingest.add_problem(
-            self._connection,
-            self._file,
-            Problem(message=problem.message, field=problem.field, line=line),
-        )
+    def add_problem(self, problem: Problem) -> None:
+        """Something that is wrong in a line."""
+        ingest.add_problem(self._connection, self._file, problem)
+
+    def messages(self) -> set[str]:
+        """What was said of the file's lines so far."""
+        query = "SELECT message FROM problem WHERE file = ?"
+        return {row[0] for row in self._connection.execute(query, (self._file,))}
 
 
 def _known(connection: sqlite3.Connection, found: Found) -> Known | None:
@@ -268,7 +226,7 @@ def forget_rows(connection: sqlite3.Connection, kind: str, file: int, kept_lines
     run("DELETE FROM problem WHERE file = ? AND ifnull(line, 0) > ?", bound)
     if kind == "traces":
         run(
-            "INSERT OR IGNORE INTO stale SELECT DISTINCT definition, solution FROM trace "
+            "INSERT OR IGNORE INTO stale SELECT DISTINCT definition, solution, workload FROM trace "
             "WHERE file = ? AND line > ?",
             bound,
         )
@@ -290,9 +248,13 @@ def _record_unreadable(index: Index, found: Found, error: OSError) -> None:
     with index.transaction() as connection:
         known = _known(connection, found)
         file = known.id if known else _new_file(connection, found)
-        forget_rows(connection, found.kind, file, -1)
         message = f"cannot be read: {error.strerror or error}"
+        said = connection.execute("SELECT message FROM problem WHERE file = ?", (file,)).fetchall()
+        if known and known.stamp == found.stamp and said == [(message,)]:
+            return
+        forget_rows(connection, found.kind, file, -1)
         ingest.add_problem(connection, file, Problem(message=message))
-        # No file has this checksum: once it can be read, it is read from its beginning.
-        _remember(connection, file, found.stamp, (0, -1, 0), False)
+        # Tried again each time, since not every reason shows in the stamp. No file has this
+        # checksum: once it can be read, it is read from its beginning.
+        _remember(connection, file, found.stamp, (0, -1, 0), True)
         touch(connection)

@@ -155,3 +155,23 @@ class TraceRow(Struct, frozen=True, kw_only=True):
     file: str
     line: int
     layer: int
+
+
+class LatestRow(Struct, frozen=True, gc=False):
+    """The latest evaluation of one solution, in the version that counts, on one workload."""
+
+    definition: str
+    solution: str
+    workload: str
+    status: str
+    latency_ms: float | None
+    speedup: float | None
+
+
+class SummaryRow(Struct, frozen=True, kw_only=True):
+    """Every passed evaluation of one solution for one definition, in all its versions."""
+
+    solution: str
+    n_passed: int
+    best_latency_ms: float
+    median_latency_ms: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,22 +74,42 @@ def sweep(layers: Sequence[Path]) -> Sweep:
     result = Sweep({}, {})
     for position, layer in enumerate(layers):
         root = os.fsencode(layer)
-        if not os.path.isdir(root):  # noqa: PTH112
-            if position < len(layers) - 1:
-                result.unreadable[position, b""] = "the folder is not there"
+        before = _inode(root)
+        if before is None:
+            result.unreadable[position, b""] = "the folder is not there"
             continue
-        for kind in FOLDERS:
-            _walk(root, position, kind, result)
+        found = [_walk(root, position, kind, result) for kind in FOLDERS]
+        # A mount that is gone leaves an empty folder; one that went meanwhile, half of a list.
+        if not any(found):
+            result.unreadable[position, b""] = f"it holds none of {', '.join(FOLDERS)}"
+        elif _inode(root) != before:
+            result.unreadable[position, b""] = "it was exchanged while it was listed"
     return result
 
 
-def _walk(root: bytes, layer: int, kind: str, result: Sweep) -> None:
+def _inode(folder: bytes) -> tuple[int, int] | None:
+    """Which folder it is, or None where it is none."""
+    try:
+        status = os.stat(folder)  # noqa: PTH116
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
+
+
+def _walk(root: bytes, layer: int, kind: str, result: Sweep) -> bool:
+    """List one of a layer's folders.
+
+    Returns:
+        False where the layer has no such folder.
+    """
+    there = False
     suffix = _SUFFIX[kind]
     waiting = [kind.encode()]
     while waiting:
         folder = waiting.pop()
         try:
             with os.scandir(root + b"/" + folder) as entries:
+                there = True
                 for entry in entries:
                     if entry.name.startswith(b"."):
                         continue
@@ -101,7 +121,9 @@ def _walk(root: bytes, layer: int, kind: str, result: Sweep) -> None:
         except FileNotFoundError:
             continue
         except OSError as error:
+            there = True
             result.unreadable[layer, folder] = error.strerror or str(error)
+    return there
 
 
 def _note(entry: os.DirEntry[bytes], layer: int, path: bytes, kind: str, result: Sweep) -> None:
@@ -111,3 +133,29 @@ def _note(entry: os.DirEntry[bytes], layer: int, path: bytes, kind: str, result:
         return  # gone since, or a dangling link
     if stat.S_ISREG(status.st_mode):
         result.files[layer, path] = Found(layer, path, kind, Stamp.of(status))
+
+
+def find(layers: Sequence[Path], files: Iterable[Path]) -> list[Found] | None:
+    """What a sweep would say of a few trace files.
+
+    Returns:
+        Those that are in the layers; None where only a sweep can tell, or others are among them.
+    """
+    seen = Sweep({}, {})
+    for file in files:
+        for position, layer in enumerate(layers):
+            if not file.is_relative_to(layer):
+                continue
+            path = os.fsencode(file.relative_to(layer))
+            kind, *rest = os.fsdecode(path).split("/")
+            if kind != "traces":
+                return None  # other rows may depend on it
+            if any(part.startswith(".") for part in rest) or not path.endswith(_SUFFIX[kind]):
+                continue
+            try:
+                status = file.stat()
+            except OSError:
+                return None
+            if stat.S_ISREG(status.st_mode):
+                seen.files[position, path] = Found(position, path, kind, Stamp.of(status))
+    return list(seen.files.values())

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import cast
 
-from engine.schema import Definition, Problem, Solution, Trace, Workload, encode
+from engine.schema import Definition, Solution, Trace, Workload, encode
 from engine.store.append import append_line
 from engine.store.documents import read_definition, read_solution, read_trace, read_workload
 from engine.store.filing import trace_path
 from engine.store.index import Index
 from engine.store.layers import absolute, resolve_layers, unique_layers
-from engine.store.pages import Pages, is_damage
-from engine.store.rows import CellRow, DefinitionRow, SolutionRow, TraceRow, WorkloadRow
+from engine.store.lists import Lists
+from engine.store.pages import Pages
+from engine.store.refresh import Refresher, generation
 from engine.store.save import find_version
-from engine.store.sync import synchronise
 
 
-class TraceStore:
+class TraceStore(Lists):
     """A dataset of one or more layers, read through an index.
 
     Any thread may ask; each has its own connection. A query sees the index as of one moment.
@@ -34,9 +31,8 @@ class TraceStore:
     def __init__(self, layers: Sequence[Path], *, cache: Path | None = None) -> None:
         self.layers: tuple[Path, ...] = tuple(layers)
         self._index = Index(self.layers, cache)
-        self._pages = Pages(self._index, self.layers)
-        self._refreshing = threading.Lock()
-        self._folder_notices: list[str] = []
+        super().__init__(Pages(self._index, self.layers))
+        self._refresher = Refresher(self._index, self.layers)
 
     @classmethod
     def open(
@@ -45,6 +41,7 @@ class TraceStore:
         *,
         overlay: str | Path | None = None,
         cache: str | Path | None = None,
+        wait: bool = True,
     ) -> TraceStore:
         """Open a dataset and bring its index up to date.
 
@@ -53,6 +50,8 @@ class TraceStore:
                 :func:`resolve_layers` finds.
             overlay: Folder for what is new.
             cache: Folder for the index; the user's cache folder where None.
+            wait: Return when everything is indexed. Where False, and in :meth:`refresh` then, a
+                large change is left to another process while this one shows what is there.
 
         Raises:
             FileNotFoundError: There is no such dataset folder.
@@ -66,6 +65,7 @@ class TraceStore:
                 if not layer.is_dir():
                     raise FileNotFoundError(f"The dataset folder {layer} does not exist.")
         store = cls(layers, cache=Path(cache) if cache is not None else None)
+        store._refresher.wait = wait
         try:
             store.refresh()
         except BaseException:
@@ -92,16 +92,31 @@ class TraceStore:
     @property
     def notices(self) -> list[str]:
         """Sentences for the user about the index and the folders."""
-        return [*self._index.notices, *self._folder_notices]
+        return [*self._index.notices, *self._refresher.notices]
 
     @property
     def generation(self) -> int:
         """A number that changes whenever indexed content changed, by any process."""
-        rows = self._pages.select("SELECT value FROM meta WHERE key = 'generation'", [])
-        return int(cast(int, rows[0][0]))
+        return generation(self._index)
 
-    def refresh(self) -> bool:
+    @property
+    def indexing(self) -> bool:
+        """True while another process indexes what this one found changed.
+
+        :meth:`refresh` then returns at once, and is to be called again now and then.
+        """
+        return self._refresher.indexing
+
+    @property
+    def status(self) -> str:
+        """How complete the answers are: "up to date", or "indexing 41 %"."""
+        return self._refresher.status
+
+    def refresh(self, files: Collection[Path] | None = None) -> bool:
         """Read what changed on disk since the last time.
+
+        Args:
+            files: Look only at these; None for all.
 
         Returns:
             True where indexed content changed.
@@ -109,16 +124,7 @@ class TraceStore:
         Raises:
             OSError: The index cannot be written.
         """
-        with self._refreshing:
-            before = self.generation
-            try:
-                self._folder_notices = synchronise(self._index, self.layers)
-            except sqlite3.DatabaseError as error:
-                if not is_damage(error):
-                    raise OSError(f"The index {self._index.path} failed: {error}") from error
-                self._index.set_aside(str(error))
-                self._folder_notices = synchronise(self._index, self.layers)
-            return self.generation != before
+        return self._refresher.refresh(files)
 
     @property
     def index_file(self) -> Path:
@@ -138,100 +144,6 @@ class TraceStore:
     def close(self) -> None:
         """Let go of the index. The store cannot be used afterwards."""
         self._index.close()
-
-    # -- lists
-
-    def definitions(
-        self, where: str = "", sort: str = "", limit: int | None = None, offset: int = 0
-    ) -> list[DefinitionRow]:
-        """Definitions that meet a filter, in order.
-
-        Args:
-            where: Filter, in the language of ``engine.store.query``.
-            sort: Fields, each with ``-`` for descending: ``"op,-speedup"``.
-            limit: Rows at most.
-            offset: Rows to pass over.
-
-        Raises:
-            QueryError: Filter or sort mean nothing.
-        """
-        return self._pages.rows("definitions", DefinitionRow, where, sort, limit, offset)
-
-    def solutions(
-        self, where: str = "", sort: str = "", limit: int | None = None, offset: int = 0
-    ) -> list[SolutionRow]:
-        """Every version of every solution on disk; as :meth:`definitions`.
-
-        ``is:latest`` keeps the version of each that counts.
-        """
-        return self._pages.rows("solutions", SolutionRow, where, sort, limit, offset)
-
-    def workloads(
-        self, where: str = "", sort: str = "", limit: int | None = None, offset: int = 0
-    ) -> list[WorkloadRow]:
-        """Workloads that meet a filter; as :meth:`definitions`."""
-        return self._pages.rows("workloads", WorkloadRow, where, sort, limit, offset)
-
-    def traces(
-        self, where: str = "", sort: str = "", limit: int | None = None, offset: int = 0
-    ) -> list[TraceRow]:
-        """Evaluations that meet a filter, newest first unless sorted; as :meth:`definitions`."""
-        return self._pages.rows("traces", TraceRow, where, sort, limit, offset)
-
-    def cells(
-        self, where: str = "", sort: str = "", limit: int | None = None, offset: int = 0
-    ) -> list[CellRow]:
-        """Every solution on every workload of its definition, run or not: a page.
-
-        Raises:
-            QueryError: Filter or sort mean nothing.
-        """
-        return self._pages.rows("cells", CellRow, where, sort, limit, offset)
-
-    def problems(
-        self, where: str = "", sort: str = "", limit: int | None = None, offset: int = 0
-    ) -> list[Problem]:
-        """Everything in the files that is wrong, by file and line."""
-        return self._pages.rows("problems", Problem, where, sort, limit, offset)
-
-    def count(self, kind: str, where: str = "") -> int:
-        """How many rows of a kind ("traces", ...) meet a filter.
-
-        Raises:
-            QueryError: The filter means nothing.
-            LookupError: There is no such kind.
-        """
-        return self._pages.count(kind, where)
-
-    def facet(self, kind: str, column: str, where: str = "") -> dict[str, int]:
-        """How often each value of a column occurs, most frequent first.
-
-        Raises:
-            QueryError: There is no such column, or the filter means nothing.
-            LookupError: There is no such kind.
-        """
-        return self._pages.facet(kind, column, where)
-
-    def matrix(self, definition: str) -> list[TraceRow]:
-        """The latest evaluation of every (solution, workload) pair of a definition.
-
-        Only the current version of each solution counts; traces that do not say their version
-        are taken to be of the current one.
-        """
-        condition = (
-            "t.definition = (SELECT id FROM name WHERE kind = 'definition' AND text = ?) "
-            "AND t.latest = 1"
-        )
-        return self._pages.rows_where("traces", TraceRow, condition, [definition])
-
-    def history(self, solution: str, workload: str, limit: int | None = None) -> list[TraceRow]:
-        """Evaluations of one solution, in all its versions, on one workload, newest first."""
-        condition = (
-            "t.solution = (SELECT id FROM name WHERE kind = 'solution' AND text = ?) AND "
-            "t.workload = (SELECT id FROM name WHERE kind = 'workload' AND text = ?)"
-        )
-        values = [solution, workload]
-        return self._pages.rows_where("traces", TraceRow, condition, values, "", limit)
 
     # -- documents
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 3
 APPLICATION = 0x46495455
 
 TABLES = """
@@ -65,22 +65,47 @@ CREATE TABLE trace(
   latency_ms REAL, reference_latency_ms REAL, speedup REAL,
   max_absolute_error REAL, max_relative_error REAL,
   identity INT NOT NULL, duplicate INT NOT NULL DEFAULT 0, latest INT NOT NULL DEFAULT 0);
-CREATE INDEX trace_group ON trace(solution, definition, workload);
-CREATE INDEX trace_definition ON trace(definition, time);
-CREATE INDEX trace_time ON trace(time);
-CREATE INDEX trace_file ON trace(file, line);
-CREATE INDEX trace_run ON trace(run, time);
-CREATE INDEX trace_latest ON trace(definition, status) WHERE latest = 1;
-CREATE INDEX trace_evaluation ON trace(evaluation) WHERE evaluation != '';
 
--- Sums over the traces of one version of one solution; current: the version that counts.
+-- Sums over the traces of one version of one solution on one workload, each counted once; trace,
+-- passed, ln and time are those of the newest. ln: of its speedup, in units of 2^-32, so that
+-- sums of it are exact in any order.
+CREATE TABLE cell(
+  definition INT NOT NULL, solution INT NOT NULL, workload INT NOT NULL, version INT NOT NULL,
+  n_traces INT NOT NULL, trace INT NOT NULL, passed INT NOT NULL, ln INT, time REAL,
+  PRIMARY KEY(definition, solution, workload, version)) WITHOUT ROWID;
+
+-- Sums over the cells of one version of one solution; current: the version that counts.
 CREATE TABLE score(
   definition INT NOT NULL, solution INT NOT NULL, version INT NOT NULL, current INT NOT NULL,
   n_traces INT NOT NULL, n_passed INT NOT NULL, n_failed INT NOT NULL, geomean REAL,
   last_run REAL, PRIMARY KEY(definition, solution, version)) WITHOUT ROWID;
 CREATE INDEX score_solution ON score(solution, version);
 
--- Groups of traces whose duplicate and latest marks and scores are to be worked out again.
-CREATE TABLE stale(definition INT NOT NULL, solution INT NOT NULL,
-  PRIMARY KEY(definition, solution)) WITHOUT ROWID;
+-- How many traces of a solution ended how.
+CREATE TABLE tally(
+  definition INT NOT NULL, solution INT NOT NULL, status INT NOT NULL, n INT NOT NULL,
+  PRIMARY KEY(definition, solution, status)) WITHOUT ROWID;
+
+-- Cells whose traces changed: duplicate and latest marks and sums are to be worked out again.
+CREATE TABLE stale(definition INT NOT NULL, solution INT NOT NULL, workload INT NOT NULL,
+  PRIMARY KEY(definition, solution, workload)) WITHOUT ROWID;
 """
+
+TRACE_INDEXES = (
+    # Settling, history, duplicates and counts by status, without touching the table.
+    "CREATE INDEX trace_group ON trace"
+    "(solution, definition, workload, time, identity, status, duplicate)",
+    "CREATE INDEX trace_file ON trace(file, line)",
+    # Pages in order, without sorting; solution: medians without touching the table.
+    "CREATE INDEX trace_latency ON trace(definition, latency_ms, id, status, solution) "
+    "WHERE duplicate = 0",
+    "CREATE INDEX trace_age ON trace(definition, time, id, status) WHERE duplicate = 0",
+    "CREATE INDEX trace_all_latency ON trace(latency_ms) WHERE duplicate = 0",
+    "CREATE INDEX trace_all_speedup ON trace(speedup) WHERE duplicate = 0",
+    "CREATE INDEX trace_all_age ON trace(time) WHERE duplicate = 0",
+    "CREATE INDEX trace_run ON trace(run, time)",
+    "CREATE INDEX trace_latest ON trace"
+    "(definition, solution, workload, status, latency_ms, speedup) WHERE latest = 1",
+    "CREATE INDEX trace_evaluation ON trace(evaluation) WHERE evaluation != ''",
+)
+"""Apart from the table, since a large load makes them afterwards."""

@@ -11,7 +11,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from watchdog.events import (
@@ -32,6 +33,10 @@ from engine.store.mounts import network_type
 from engine.store.scan import sweep
 
 COALESCE_SECONDS = 0.05
+HURRY_SECONDS = 0.01
+"""A change of a few known files is told after this long, anything else after the other."""
+
+FEW_FILES = 100
 SETTLE_SECONDS = 2.2
 POLL_SECONDS = 2.0
 RESWEEP_SECONDS = 30.0
@@ -57,12 +62,21 @@ class Watcher:
             one more comes after the files have been quiet for about two seconds, when a line
             that was still being written has become whole or is known to be broken off. It may
             also come when nothing changed.
+        on_files: Called with the files instead, where all that is known to have happened is that
+            a few files were written. A call of ``on_change`` follows within seconds.
     """
 
-    def __init__(self, store_layers: Sequence[Path], on_change: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        store_layers: Sequence[Path],
+        on_change: Callable[[], object],
+        on_files: Callable[[Collection[Path]], object] | None = None,
+    ) -> None:
         self._layers = tuple(store_layers)
         self._on_change = on_change
+        self._on_files = on_files
         self._wake = threading.Event()
+        self._heard = _Heard()
         self._stopped = threading.Event()
         self._observer: BaseObserver | None = None
         self._watched: dict[Path, tuple[ObservedWatch, int]] = {}
@@ -102,6 +116,9 @@ class Watcher:
         except (ImportError, OSError) as error:
             self._polling = f"inotify is not available here ({error})"
             return
+        # Folders that are made while watchdog looks into their parent are met twice; it says so at
+        # great length on the terminal, in a thread that would end where warnings are errors.
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
         self._observer = InotifyObserver()
         try:
             self._observer.start()
@@ -141,7 +158,7 @@ class Watcher:
                     del self._watched[folder]
                     changed = True
                 if inode and folder not in self._watched:
-                    handler = _Handler(self._wake, () if folder != layer else _WATCHED)
+                    handler = _Handler(self._wake, self._heard, () if folder != layer else _WATCHED)
                     watch = observer.schedule(
                         handler, os.fspath(folder), recursive=folder != layer, event_filter=_EVENTS
                     )
@@ -157,9 +174,14 @@ class Watcher:
             woken = self._wake.wait(POLL_SECONDS if not settle_at else SETTLE_SECONDS / 2)
             if self._stopped.is_set():
                 break
+            due = time.monotonic() - called_at >= RESWEEP_SECONDS
+            if woken and not due and self._on_files and self._tell_files(self._on_files):
+                settle_at = time.monotonic() + SETTLE_SECONDS
+                continue
             if woken:
                 self._stopped.wait(COALESCE_SECONDS)
                 self._wake.clear()
+                self._heard.take()
             changed = self._check() or woken
             now = time.monotonic()
             if changed:
@@ -170,10 +192,21 @@ class Watcher:
                 changed = True
             if changed and not self._stopped.is_set():
                 called_at = now
-                self._call()
+                self._call(self._on_change)
         if self._observer is not None:
             self._observer.stop()
             self._observer.join()
+
+    def _tell_files(self, tell: Callable[[Collection[Path]], object]) -> bool:
+        """Tell of a few files soon. False where more happened, and nothing was told."""
+        self._stopped.wait(HURRY_SECONDS)
+        self._wake.clear()
+        files = self._heard.take()
+        if files is None or self._stopped.is_set():
+            self._heard.add(None)
+            return False
+        self._call(lambda: tell(files))
+        return True
 
     def _check(self) -> bool:
         """Look after the observer, or look at the files."""
@@ -190,9 +223,9 @@ class Watcher:
     def _look(self) -> int:
         return hash(frozenset(sweep(self._layers).files.values()))
 
-    def _call(self) -> None:
+    def _call(self, tell: Callable[[], object]) -> None:
         try:
-            self._on_change()
+            tell()
         except Exception:
             logging.getLogger(__name__).exception("the callback of a dataset's watcher failed")
 
@@ -205,11 +238,34 @@ def _folder_inode(folder: Path) -> int:
         return 0
 
 
+class _Heard:
+    """The files that events named since the last time it was asked."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._files: set[Path] | None = set()
+
+    def add(self, file: Path | None) -> None:
+        """Note a file that was written; None for anything else."""
+        with self._guard:
+            if file is None or self._files is None or len(self._files) >= FEW_FILES:
+                self._files = None
+            else:
+                self._files.add(file)
+
+    def take(self) -> set[Path] | None:
+        """Those files, or None where more happened."""
+        with self._guard:
+            files, self._files = self._files, set()
+            return files
+
+
 class _Handler(FileSystemEventHandler):
     """Wakes the watcher; above the watched folders only for the names that matter there."""
 
-    def __init__(self, wake: threading.Event, names: Sequence[str]) -> None:
+    def __init__(self, wake: threading.Event, heard: _Heard, names: Sequence[str]) -> None:
         self._wake = wake
+        self._heard = heard
         self._names = frozenset(names)
 
     def on_any_event(self, event: FileSystemEvent) -> None:
@@ -217,4 +273,6 @@ class _Handler(FileSystemEventHandler):
             paths = (os.fsdecode(event.src_path), os.fsdecode(event.dest_path or ""))
             if not any(Path(path).name in self._names for path in paths):
                 return
+        written = isinstance(event, FileModifiedEvent | FileCreatedEvent) and not self._names
+        self._heard.add(Path(os.fsdecode(event.src_path)) if written else None)
         self._wake.set()

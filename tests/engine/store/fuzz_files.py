@@ -104,6 +104,14 @@ class Files:
                 path.chmod(0o644)
         self._locked = []
 
+    def some(self) -> list[Path]:
+        """A few files as a watcher might name them: there, gone, or none of the dataset's."""
+        known = [path for layer in self.layers for path in sorted(layer.rglob("*"))]
+        chosen = self._random.sample(known, min(len(known), self._random.randint(1, 6)))
+        if self._random.random() < 0.2:
+            chosen.append(self.layers[0] / "traces/nothing.jsonl")
+        return [path for path in chosen if not path.is_dir() or self._random.random() < 0.3]
+
     # -- lines of trace files
 
     def append(self) -> None:

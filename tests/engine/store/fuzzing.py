@@ -14,18 +14,15 @@ import os
 import random
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-import msgspec
-
 from engine.store import TraceStore
+from tests.engine.store.fuzz_answers import Answers, answers, contradictions, damage, differences
 from tests.engine.store.fuzz_files import Files
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -33,146 +30,42 @@ QUICK = 0.06
 """Seconds that a file must have been quiet in most runs; long enough for a clock of 4 ms ticks."""
 USUAL = 2.0
 """The same as the store has it outside of tests."""
+ONE_BY_ONE = {"BULK_FILES": 1_000_000}
+"""No large loads."""
+LARGE = {"BULK_FILES": 1}
+"""Every load into an empty index is a large one."""
+BESIDE = {"BULK_FILES": 1, "WORTH_WORKERS": 0, "INDEXER_BYTES": 1}
+"""All that is read is read by an indexer with processes of its own."""
 
-Answers = dict[str, list[str]]
-
-_FACETS = {
-    "traces": "status hardware author language op_type definition solution workload layer version",
-    "solutions": "author language definition version layer op_type",
-    "workloads": "definition problem op_type",
-    "definitions": "op_type layer",
-}
-_FILTERS = {
-    "traces": [
-        "status:failed",
-        "lat<0.02ms",
-        "author:ada",
-        "op:gemm !tag:model",
-        "axis.M>=32",
-        "is:latest status:PASSED",
-        "run:last",
-        "(sol:s1 | sol:s2) -hw:B200",
-        "layer=1 lang:triton",
-        '"RUNTIME"',
-    ],
-    "solutions": ["is:latest", "author:bob", "passed>0", "definition:d0 | layer=1"],
-    "definitions": ["traces>3", "best:s1", "op:moe"],
-    "workloads": ["axis.M>16", "problem:missing"],
-    "problems": ["field:evaluation", "line>2", "message:JSON"],
-}
-
-
-# -- what a store answers
-
-
-def answers(store: TraceStore) -> Answers:
-    """Everything a store answers, without numbers of rows, in an order that has no ties."""
-    lists: dict[str, list[Any]] = {
-        "definitions": list(store.definitions()),
-        "solutions": list(store.solutions()),
-        "workloads": list(store.workloads()),
-        "traces": list(store.traces()),
-        "problems": list(store.problems()),
-        "latest": list(store.traces("is:latest")),
-    }
-    found = {name: _plain(rows) for name, rows in lists.items()}
-    names = sorted({row.definition for row in lists["traces"]})
-    found["matrix"] = [line for name in names for line in _plain(store.matrix(name))]
-    pairs = sorted({(row.solution, row.workload) for row in lists["traces"]})[:8]
-    found["history"] = [line for pair in pairs for line in _plain(store.history(*pair))]
-    found["facets"] = [
-        f"{kind} {column} {sorted(store.facet(kind, column).items())}"
-        for kind, columns in _FACETS.items()
-        for column in columns.split()
-    ]
-    found["counts"] = [
-        f"{kind} {where}: {store.count(kind, where)}"
-        for kind, filters in _FILTERS.items()
-        for where in ["", *filters]
-    ]
-    found["sorted"] = [
-        f"{field} {[getattr(row, field) for row in store.traces(sort=sort)]}"
-        for sort, field in [
-            ("-latency", "latency_ms"),
-            ("speedup", "speedup"),
-            ("time", "time"),
-            ("definition,-status", "definition"),
-        ]
-    ]
-    return found
-
-
-def _plain(rows: Iterable[Any]) -> list[str]:
-    result = []
-    for row in rows:
-        fields = msgspec.structs.asdict(row)
-        fields.pop("id", None)
-        result.append(repr(sorted(fields.items())))
-    return sorted(result)
-
-
-def differences(expected: Answers, found: Answers) -> list[str]:
-    """One line per row that only one of two stores has."""
-    result = []
-    for name in found:
-        wanted, got = Counter(expected.get(name, [])), Counter(found[name])
-        result += [f"{name}: missing {row}" for row in wanted - got]
-        result += [f"{name}: too much {row}" for row in got - wanted]
-    return result
-
-
-def contradictions(store: TraceStore) -> list[str]:
-    """Where the answers of one store do not agree with each other or with the files."""
-    rows = store.traces()
-    wrong = []
-    for column in ("status", "definition", "solution", "workload", "hardware"):
-        counted = Counter(getattr(row, column) for row in rows)
-        if dict(counted) != store.facet("traces", column):
-            wrong.append(f"the facet of {column} is not that of the rows")
-    if store.count("traces") != len(rows):
-        wrong.append("the count of traces is not that of the rows")
-    pages = [row.id for start in range(0, len(rows), 7) for row in store.traces("", "", 7, start)]
-    if pages != [row.id for row in rows]:
-        wrong.append("pages side by side are not the list")
-    latest = {row.id for row in store.traces("is:latest")}
-    matrix = [row for name in {row.definition for row in rows} for row in store.matrix(name)]
-    if {row.id for row in matrix} != latest:
-        wrong.append("the matrices together are not the latest traces")
-    pairs = [(row.definition, row.solution, row.workload) for row in matrix]
-    if len(pairs) != len(set(pairs)):
-        wrong.append("a cell of a matrix has two traces")
-    by_definition = Counter(row.definition for row in rows)
-    for known in store.definitions():
-        if known.n_traces != by_definition[known.name]:
-            wrong.append(f"{known.name} has {by_definition[known.name]} traces: {known.n_traces}")
-    for row in rows[:5]:
-        document = store.trace(row.id)
-        assert document.evaluation is not None
-        told = (document.solution, document.evaluation.status, document.evaluation.timestamp)
-        if told != (row.solution, row.status, row.timestamp):
-            wrong.append(f"the document of a row is another one: {row}")
-    return wrong
-
-
-def damage(cache: Path) -> list[str]:
-    """What SQLite finds wrong with the indexes of a cache folder."""
-    wrong = []
-    for path in cache.glob("*.db"):
-        connection = sqlite3.connect(path)
-        try:
-            for (message,) in connection.execute("PRAGMA integrity_check"):
-                if message != "ok":
-                    wrong.append(f"{path.name}: {message}")
-        finally:
-            connection.close()
-    return wrong
+# -- numbers of the store
 
 
 def set_quiet(seconds: float) -> None:
-    """Let files count as quiet after ``seconds``, wherever the store keeps that number."""
+    """Let files count as quiet after ``seconds``, in this process."""
+    _set({"QUIET_SECONDS": seconds})
+
+
+@contextlib.contextmanager
+def limits(values: Mapping[str, float]) -> Iterator[None]:
+    """Give numbers of the store other values, so that small datasets take the ways of large ones.
+
+    A number that the store does not have (any more) is passed over.
+    """
+    former = _set(values)
+    try:
+        yield
+    finally:
+        _set(former)
+
+
+def _set(values: Mapping[str, float]) -> dict[str, float]:
+    former = {}
     for name, module in list(sys.modules.items()):
-        if name.startswith("engine.store") and hasattr(module, "QUIET_SECONDS"):
-            vars(module)["QUIET_SECONDS"] = seconds
+        for key in values:
+            if name.startswith("engine.store") and hasattr(module, key):
+                former[key] = getattr(module, key)
+                vars(module)[key] = values[key]
+    return former
 
 
 # -- other processes
@@ -185,16 +78,18 @@ class Other:
         role: "serve" to answer, "refresh" to refresh without end.
         layers: The dataset.
         cache: Where its index is.
-        quiet: As for :func:`set_quiet`.
+        values: As for :func:`limits`.
     """
 
-    def __init__(self, role: str, layers: list[Path], cache: Path, quiet: float) -> None:
+    def __init__(
+        self, role: str, layers: list[Path], cache: Path, values: Mapping[str, float]
+    ) -> None:
+        texts = [role, json.dumps(values), str(cache), *map(str, layers)]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, role, str(quiet), str(cache), *map(str, layers)],
+            [sys.executable, "-m", __name__, *texts],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            start_new_session=True,
         )
         self.asked = False
 
@@ -216,11 +111,21 @@ class Other:
 
     def kill(self) -> None:
         """kill -9, of it and of all that it started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        for process in [self._process.pid, *_descendants(self._process.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             _close(stream)
+
+
+def _descendants(process: int) -> list[int]:
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        text = Path(f"/proc/{process}/task/{process}/children").read_text()
+        for child in map(int, text.split()):
+            found += [child, *_descendants(child)]
+    return found
 
 
 def _close(stream: IO[bytes] | None) -> None:
@@ -229,14 +134,18 @@ def _close(stream: IO[bytes] | None) -> None:
             stream.close()
 
 
-def _other(role: str, quiet: str, cache: str, *layers: str) -> None:
-    set_quiet(float(quiet))
-    with TraceStore.open(list(layers), cache=cache) as store:
+def _other(role: str, values: str, cache: str, *layers: str) -> None:
+    _set(json.loads(values))
+    # The one that serves is kept in step as a screen is, which never waits for an indexer.
+    with TraceStore.open(list(layers), cache=cache, wait=role == "refresh") as store:
         print(json.dumps("open"), flush=True)
         while role == "refresh":
             store.refresh()
         for line in sys.stdin:
             store.refresh()
+            while store.indexing:
+                time.sleep(0.005)
+                store.refresh()
             print(json.dumps(answers(store) if line.strip() == "answers" else 0), flush=True)
 
 
@@ -277,6 +186,8 @@ class Trial:
         self._seed = seed
         self._folder = folder
         self._quiet = quiet
+        # Processes of the store's own know only the usual seconds.
+        self._ways = [ONE_BY_ONE, LARGE] if quiet < USUAL else [ONE_BY_ONE, BESIDE]
         self._random = random.Random(f"{seed} processes")
         self._cache = folder / "cache"
         self._doomed: Other | None = None
@@ -289,7 +200,7 @@ class Trial:
         wrong: list[str] = []
         compare_at = {self._random.randrange(operations) for _ in range(comparisons)}
         kill_at = {self._random.randrange(operations) for _ in range(kills)}
-        other = Other("serve", self.files.layers, self._cache, self._quiet)
+        other = self._start("serve", self._cache, self._ways[-1])
         try:
             with TraceStore.open(list(self.files.layers), cache=self._cache) as store:
                 other.answer()
@@ -312,15 +223,20 @@ class Trial:
             self._doomed.answer()  # it is open, and has refreshed ever since
             self._kill()
         if kill:
-            self._doomed = Other("refresh", self.files.layers, self._cache, self._quiet)
+            self._doomed = self._start("refresh", self._cache, self._random.choice(self._ways))
         if chance < 0.15:
             if other.asked:
                 other.answer()
             other.ask("refresh")
-        if chance < 0.30:  # often while the other one still refreshes
+        if chance < 0.20:  # often while the other one still refreshes
             store.refresh()
-        elif chance < 0.35:
+        elif chance < 0.32:
+            store.refresh(self.files.some())
+        elif chance < 0.37:
             time.sleep(self._random.random() * 0.02)
+
+    def _start(self, role: str, cache: Path, values: Mapping[str, float]) -> Other:
+        return Other(role, self.files.layers, cache, {"QUIET_SECONDS": self._quiet, **values})
 
     def _kill(self) -> None:
         if self._doomed is not None:
@@ -340,24 +256,31 @@ class Trial:
         here = answers(store)
         other.ask("answers")
         there = other.answer()
-        cut = self._cut_short()
-        cache = self._folder / f"fresh{self._comparisons}"
-        with TraceStore.open(list(self.files.layers), cache=cache) as fresh:
-            expected = answers(fresh)
-            self._rows = (len(expected["traces"]), len(expected["problems"]))
-            if fresh.notices or store.notices:
-                wrong.append(f"notices: {fresh.notices} {store.notices}")
-        wrong += [f"here: {line}" for line in differences(expected, here)]
-        wrong += [f"there: {line}" for line in differences(expected, there)]
-        wrong += [f"cut short: {line}" for line in differences(expected, cut)]
-        wrong += damage(self._cache) + damage(cache)
-        shutil.rmtree(cache)
-        return wrong
+        expected = self._fresh(ONE_BY_ONE)
+        self._rows = (len(expected["traces"]), len(expected["problems"]))
+        for name, found in [
+            ("here", here),
+            ("there", there),
+            ("made at once", self._fresh(self._ways[-1])),
+            ("cut short", self._cut_short()),
+        ]:
+            wrong += [f"{name}: {line}" for line in differences(expected, found)]
+        return wrong + store.notices + damage(self._cache)
+
+    def _fresh(self, values: Mapping[str, float]) -> Answers:
+        """The answers on an index that did not exist before."""
+        cache = self._folder / "fresh"
+        with limits(values), TraceStore.open(list(self.files.layers), cache=cache) as store:
+            found = answers(store)
+            found["notices"] = store.notices
+        found["damage"] = damage(cache)
+        shutil.rmtree(cache, ignore_errors=True)  # an indexer that lost its parent may end later
+        return found
 
     def _cut_short(self) -> Answers:
         """The answers on an index whose first process was killed while it made it."""
         cache = self._folder / f"cut{self._comparisons}"
-        doomed = Other("refresh", self.files.layers, cache, self._quiet)
+        doomed = self._start("refresh", cache, self._random.choice(self._ways))
         deadline = time.monotonic() + 20
         while not list(cache.glob("*.db")) and time.monotonic() < deadline:
             time.sleep(0.001)
@@ -366,8 +289,8 @@ class Trial:
         self._kills += 1
         with TraceStore.open(list(self.files.layers), cache=cache) as store:
             found = answers(store)
-            found["damage"] = damage(cache)
-        shutil.rmtree(cache)
+        found["damage"] = damage(cache)
+        shutil.rmtree(cache, ignore_errors=True)
         return found
 
 

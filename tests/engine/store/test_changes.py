@@ -8,6 +8,7 @@ import random
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,16 +37,16 @@ def test_only_appended_bytes_are_decoded(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with TraceStore.open(dataset.root) as store:
-        decoded: list[int | None] = []
-        from engine.store import reading
+        decoded: list[int] = []
+        from engine.store.slim import Row, Rows
 
-        real = reading.decode
+        real = Rows.plain
 
-        def counting(*args: object, **named: object) -> object:
-            decoded.append(named.get("line"))  # type: ignore[arg-type]
-            return real(*args, **named)  # type: ignore[arg-type]
+        def counting(rows: Rows, file: int, line: int, *rest: Any) -> Row | None:
+            decoded.append(line)
+            return real(rows, file, line, *rest)
 
-        monkeypatch.setattr(reading, "decode", counting)
+        monkeypatch.setattr(Rows, "plain", counting)
         kept = [row.id for row in store.traces("author:ada")]
         dataset.append(TRACES, trace("fast", "w2", day=9, m=4096))
         assert store.refresh() is True
@@ -59,12 +60,13 @@ def test_a_bad_line_is_a_problem_with_its_place_and_hides_nothing(dataset: Datas
     broken["evaluation"]["status"] = "ODD"
     dataset.append(TRACES, "{oops", "", broken, "<<<<<<< HEAD", trace("fast", "w1", day=8))
     with TraceStore.open(dataset.root) as store:
-        assert store.count("traces") == 6
+        assert store.count("traces") == 7
         problems = store.problems()
         assert [problem.line for problem in problems] == [4, 6, 7]
         assert problems[1].field == "evaluation.status"
         assert {problem.file for problem in problems} == {str(dataset.root / TRACES)}
-        assert store.problems("line=7")[0].message.startswith("not JSON")
+        assert "conflict marker" in store.problems("line=7")[0].message
+        assert store.count("traces", "status=ODD") == 1
 
 
 def test_bad_documents_are_problems_and_the_others_load(dataset: Dataset) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
+import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,8 +45,8 @@ Watch = Callable[..., Watcher]
 def watch() -> Iterator[Watch]:
     made: list[Watcher] = []
 
-    def start(*layers: Path, on_change: Callable[[], object]) -> Watcher:
-        made.append(Watcher(layers, on_change))
+    def start(*layers: Path, on_change: Callable[[], object], on_files: Any = None) -> Watcher:
+        made.append(Watcher(layers, on_change, on_files))
         return made[-1]
 
     yield start
@@ -147,3 +150,56 @@ def test_stopping_ends_its_threads_and_may_be_repeated(dataset: Dataset, watch: 
     watcher.stop()
     watcher.stop()
     assert threading.active_count() == before
+
+
+def test_a_few_written_files_are_named(dataset: Dataset, watch: Watch) -> None:
+    named: list[Path] = []
+    calls, told = Calls(), Calls()
+
+    def files(found: Collection[Path]) -> None:
+        named.extend(found)
+        told()
+
+    watcher = watch(dataset.root, on_change=calls, on_files=files)
+    dataset.append("traces/ada/gemm/gemm.jsonl", trace("fast", "w1", day=9))
+    if watcher.mode == "inotify":
+        assert told.wait_beyond(0)
+        assert set(named) == {dataset.root / "traces/ada/gemm/gemm.jsonl"}
+    assert calls.wait_beyond(0)  # a look at everything follows
+
+
+def test_only_the_named_files_are_read(dataset: Dataset, tmp_path: Path) -> None:
+    ada, bob = (dataset.root / f"traces/{name}/gemm/gemm.jsonl" for name in ("ada", "bob"))
+    with TraceStore.open(dataset.root) as store:
+        for name in ("ada", "bob"):
+            dataset.append(f"traces/{name}/gemm/gemm.jsonl", trace("fast", "w1", day=9, log=name))
+        (dataset.root / "traces/.hidden.jsonl").write_text("{")
+        hidden = [dataset.root / "traces/.hidden.jsonl", tmp_path / "elsewhere.jsonl"]
+        assert store.refresh([ada, *hidden]) is True
+        assert store.count("traces") == 6 and store.problems() == []
+        bob.unlink()
+        assert store.refresh([bob]) is True  # gone: that takes a look at everything
+        assert store.count("traces") == 4
+
+
+def test_very_many_changes_at_once_are_all_found(dataset: Dataset, watch: Watch) -> None:
+    root, files, folders = dataset.root, 3000, 200
+    paths = [root / f"traces/many{number % 20}/f{number}.jsonl" for number in range(files)]
+    for number, path in enumerate(paths):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(trace("fast", "w1", day=1, log=f"a{number}")) + "\n")
+    with TraceStore.open(root, wait=False) as store:
+        watch(*store.layers, on_change=store.refresh, on_files=store.refresh)
+        for number, path in enumerate(paths):
+            with path.open("a") as stream:
+                stream.write(json.dumps(trace("fast", "w1", day=2, log=f"b{number}")) + "\n")
+        for number in range(folders):
+            dataset.lines(f"traces/new{number}/op/f.jsonl", trace("slow", "w1", log=f"c{number}"))
+        odd = os.fsdecode(bytes(root) + b"/traces/\xff\xfe.jsonl")
+        Path(odd).write_text(json.dumps(trace("slow", "w1", day=3)) + "\n")
+        wanted = 5 + 2 * files + folders + 1
+        deadline = time.monotonic() + 3 * PATIENCE
+        while store.count("traces") < wanted and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert store.count("traces") == wanted
+        assert store.count("problems") == 0
