@@ -34,7 +34,9 @@ _DEFINITION, _SOLUTION, _WORKLOAD, _STATUS, _VERSION, _TIME, _SPEEDUP = (
     COLUMNS.index(name)
     for name in ("definition", "solution", "workload", "status", "version", "time", "speedup")
 )
-_INSERT = f"INSERT INTO trace(id, {', '.join(COLUMNS)}) VALUES({', '.join('?' * 23)})"
+_INSERT = (
+    f"INSERT INTO trace(id, {', '.join(COLUMNS)}) VALUES({', '.join('?' * (len(COLUMNS) + 1))})"
+)
 
 _Key = tuple[int, int, int, int]
 _Newest = tuple[float, int, int, int, int, float | None, float | None]

@@ -187,6 +187,8 @@ _TRACES = Table(
         "nr": "LEFT JOIN name nr ON nr.id = t.run",
         "nv": "LEFT JOIN name nv ON nv.id = t.version",
         "nt": "LEFT JOIN name nt ON nt.id = t.timer",
+        "nn": "LEFT JOIN name nn ON nn.id = t.note",
+        "ng": "LEFT JOIN name ng ON ng.id = t.git",
         "s": "LEFT JOIN solution s ON s.standing = 2 "
         "AND s.name = (SELECT text FROM name WHERE id = t.solution)",
         "d": "LEFT JOIN definition d ON d.standing = 2 "
@@ -218,6 +220,8 @@ _TRACES = Table(
         "evaluation": Field("t.evaluation"),
         "version": _shared("version", "nv"),
         "timer": _shared("timer", "nt"),
+        "note": _shared("note", "nn"),
+        "commit": _shared("git", "ng"),
         "author": Field("ifnull(s.author, '')", Form.TEXT, "s.author", _OF_SOLUTION),
         "language": Field("ifnull(s.language, '')", Form.TEXT, "s.language", _OF_SOLUTION),
         "op_type": Field("ifnull(d.op_type, '')", Form.TEXT, "d.op_type", _OF_DEFINITION),

@@ -24,12 +24,13 @@ Row = tuple[Any, ...]
 
 COLUMNS = (
     *("file", "line", "offset", "length", "definition", "solution", "workload", "axes", "status"),
-    *("hardware", "run", "version", "timer", "evaluation", "timestamp", "time", "latency_ms"),
+    *("hardware", "run", "version", "timer", "note", "git", "evaluation", "timestamp", "time"),
+    "latency_ms",
     *("reference_latency_ms", "speedup", "max_absolute_error", "max_relative_error", "identity"),
 )
-"""What a row holds; the names from ``definition`` to ``timer`` as numbers."""
+"""What a row holds; the names from ``definition`` to ``git`` as numbers."""
 
-SHARED = COLUMNS[4:13]
+SHARED = COLUMNS[4:15]
 
 _REMEMBERED = 20_000
 _EDGE = 4096
@@ -92,7 +93,7 @@ class Rows:
         self._solutions: dict[str, int] = {}
         self._statuses: dict[str, int] = {}
         self._workloads: dict[bytes, tuple[int, int]] = {}
-        self._environments: dict[bytes, tuple[int, int, int, int]] = {}
+        self._environments: dict[bytes, tuple[int, ...]] = {}
 
     def forget(self) -> None:
         """Drop every remembered number."""
@@ -193,6 +194,8 @@ class Rows:
             number("run", libs.get("fitui.run", "")),
             number("version", libs.get("fitui.solution", "")),
             number("timer", libs.get("fitui.timer", "")),
+            number("note", libs.get("fitui.note", "")),
+            number("git", libs.get("fitui.commit", "")),
             mark,
             plain_text(evaluation.timestamp),
             unix_time(evaluation.timestamp),
@@ -221,7 +224,7 @@ class Rows:
         self._workloads[raw] = found
         return found
 
-    def _environment(self, raw: bytes) -> tuple[tuple[int, int, int, int], str, int]:
+    def _environment(self, raw: bytes) -> tuple[tuple[int, ...], str, int]:
         item = _ENVIRONMENT(raw)
         libs, number = item.libs, self._names.number
         run = libs.get("fitui.run", "")
@@ -230,6 +233,8 @@ class Rows:
             number("run", run),
             number("version", libs.get("fitui.solution", "")),
             number("timer", libs.get("fitui.timer", "")),
+            number("note", libs.get("fitui.note", "")),
+            number("git", libs.get("fitui.commit", "")),
         )
         mark = libs.get("fitui.evaluation", "")
         if mark:

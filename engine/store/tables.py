@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 3
+VERSION = 4
 APPLICATION = 0x46495455
 
 TABLES = """
@@ -61,7 +61,8 @@ CREATE TABLE trace(
   offset INT NOT NULL, length INT NOT NULL,
   definition INT NOT NULL, solution INT NOT NULL, workload INT NOT NULL, axes INT NOT NULL,
   status INT NOT NULL, hardware INT NOT NULL, run INT NOT NULL, version INT NOT NULL,
-  timer INT NOT NULL, evaluation TEXT NOT NULL, timestamp TEXT NOT NULL, time REAL,
+  timer INT NOT NULL, note INT NOT NULL, git INT NOT NULL,
+  evaluation TEXT NOT NULL, timestamp TEXT NOT NULL, time REAL,
   latency_ms REAL, reference_latency_ms REAL, speedup REAL,
   max_absolute_error REAL, max_relative_error REAL,
   identity INT NOT NULL, duplicate INT NOT NULL DEFAULT 0, latest INT NOT NULL DEFAULT 0);

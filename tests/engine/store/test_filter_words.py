@@ -45,6 +45,7 @@ def solution(name: str, text: str) -> dict[str, Any]:
 
 def trace(name: str, of: dict[str, Any], when: float, version: str = "") -> dict[str, Any]:
     libs = {"fitui.solution": version} if version else {}
+    libs |= {"fitui.note": f"try of {of['uuid']}", "fitui.commit": "0a1b2c3d4e5f+changes"}
     moment = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(when))
     return {
         "definition": "double",
@@ -105,6 +106,13 @@ def test_new_is_what_came_since_the_last_visit(store: TraceStore) -> None:
     assert [row.workload for row in store.traces("is:new")] == ["w2"]
     visits.begin()
     assert store.count("traces", "is:new") == 0
+
+
+def test_notes_and_commits_are_found(store: TraceStore) -> None:
+    assert [row.workload for row in store.traces('note:"try of w2"')] == ["w2"]
+    assert store.count("traces", "commit:0a1b2c*") == 2
+    assert store.count("traces", "commit=none") == 0
+    assert store.facet("traces", "note") == {"try of w1": 1, "try of w2": 1}
 
 
 def test_a_set_names_workloads(store: TraceStore) -> None:
