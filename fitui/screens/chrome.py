@@ -38,7 +38,7 @@ def _two(view: View) -> str:
 
 
 def run_spans(session: Session, seen: float, now: float) -> list[Span]:
-    """How far the runs are; else how the last one ended, until it has been seen."""
+    """How far the runs are, or the index; else how the last run ended, until it has been seen."""
     live = session.live_runs()
     if live:
         done = sum(view.ended for view in live)
@@ -48,6 +48,8 @@ def run_spans(session: Session, seen: float, now: float) -> list[Span]:
         words = f"{name} {done}/{every}" if every else f"{name} starting"
         tail: list[Span] = [(f" {failed} failed", "failed")] if failed else []
         return [(f"  {words}", "live"), *tail, (" ", "")]
+    if session.store.indexing:
+        return [(f"  {session.dataset_status}", "live"), (" ", "")]
     last = next(iter(session.runs.values()), None)
     ended = last.finished or last.request.created if last else 0.0
     if last is None or ended <= seen or now - ended > RECENT_S:
