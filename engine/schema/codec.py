@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -20,6 +21,10 @@ from engine.schema.lenient import relaxed
 from engine.schema.locate import first_problem, line_of
 
 T = TypeVar("T")
+
+_DEEPEST = 200
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{\]}]')
+"""Strings, so that brackets inside them do not count, and brackets."""
 
 
 @cache
@@ -68,6 +73,8 @@ def _parse(data: bytes | str, file: str, line: int | None) -> tuple[str, Any]:
     place = line
     try:
         text = data if isinstance(data, str) else bytes(data).decode("utf-8")
+        if _is_too_deep(text):
+            raise RecursionError
         return text, json.loads(text)
     except UnicodeDecodeError as error:
         if place is None:
@@ -81,6 +88,24 @@ def _parse(data: bytes | str, file: str, line: int | None) -> tuple[str, Any]:
     except ValueError:
         message = "holds a number with too many digits"
     raise SchemaError(Problem(message=message, file=file, line=place))
+
+
+def _is_too_deep(text: str) -> bool:
+    """Whether brackets nest deeper than any document of ours.
+
+    Parsers give up at a depth that depends on who called them; a verdict on a file must not.
+    """
+    if text.count("[") + text.count("{") <= _DEEPEST:
+        return False
+    depth = 0
+    for bracket in _BRACKET.findall(text):
+        if bracket in "[{":
+            depth += 1
+            if depth > _DEEPEST:
+                return True
+        elif bracket in "]}":
+            depth -= 1
+    return False
 
 
 def _path_text(path: tuple[str | int, ...]) -> str:

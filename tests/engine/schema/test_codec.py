@@ -267,3 +267,23 @@ def test_keys_with_odd_characters_do_not_confuse_the_line(
     lines = json.dumps(definition, indent=2).splitlines()
     assert problem.field == "axes.b.value"
     assert lines[(problem.line or 0) - 1].strip() == '"value": -1'
+
+
+@pytest.mark.parametrize("brackets", [201, 980, 990, 1000, 3000])
+@pytest.mark.parametrize("calls", [0, 300])
+def test_too_deep_is_too_deep_whoever_asks(brackets: int, calls: int) -> None:
+    def message(left: int) -> str:
+        if left:
+            return message(left - 1)
+        with pytest.raises(SchemaError) as caught:
+            decode(b"[" * brackets + b" x", Trace, line=1)
+        return caught.value.problem.message
+
+    assert message(calls) == "nested too deeply"
+
+
+def test_brackets_in_strings_do_not_nest() -> None:
+    text = json.dumps({"definition": "[{" * 500, "workload": 1})
+    with pytest.raises(SchemaError) as caught:
+        decode(text, Trace, line=1)
+    assert caught.value.problem.field == "workload"
