@@ -22,6 +22,7 @@ SCOPES = {
     "runnable": "Where something can be run",
     "matrix": "Matrix",
     "live": "Where a run is going on",
+    "unfinished": "Where a run has not finished",
     "failures": "Where something can have failed",
     "sources": "Where a solution is under the cursor",
     "definition": "Where a definition is under the cursor",
@@ -102,6 +103,16 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("run_missing", ("M",), "run missing", "Run the cells without a result.", ("matrix",)),
     Command("run_cell", ("c",), "run cell", "Run the cell under the cursor.", ("matrix",)),
+    Command(
+        "pause",
+        ("p",),
+        "pause/go on",
+        "Pause the run, or have it go on: also one that is stopped, failed or cancelled.",
+        ("unfinished",),
+        3,
+    ),
+    Command("sooner", ("plus",), "sooner", "Raise the run's priority by one.", ("unfinished",), 5),
+    Command("later", ("minus",), "later", "Lower the run's priority by one.", ("unfinished",), 6),
     Command("cancel", ("x",), "cancel", "Cancel the run under view; asks first.", ("live",), 2),
     Command("next_failure", ("e",), "failure", "To the next failure.", ("failures",), 5),
     Command("previous_failure", ("E",), "previous failure", "To the last one.", ("failures",)),
@@ -144,6 +155,8 @@ COMMANDS: tuple[Command, ...] = (
 
 _SHOWN = {
     "slash": "/",
+    "plus": "+",
+    "minus": "-",
     "colon": ":",
     "question_mark": "?",
     "left_square_bracket": "[",

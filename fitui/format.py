@@ -73,6 +73,24 @@ def seconds(value: float | None) -> str:
     return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
 
 
+def rough(value: float) -> str:
+    """A duration that is only estimated: ``20 s``, ``7 min``, ``3 h``."""
+    if value < 9.5:
+        return f"{max(1, round(value))} s"
+    if value < 90:
+        return f"{round(value / 5) * 5} s"
+    if value < 90 * 60:
+        return f"{round(value / 60)} min"
+    return f"{round(value / 3600)} h"
+
+
+def devices(names: Sequence[str]) -> str:
+    """Names of devices in short: ``cuda:0,1,2``, ``cpu``."""
+    numbers = [name.removeprefix("cuda:") for name in names if name.startswith("cuda:")]
+    others = [name for name in names if not name.startswith("cuda:")]
+    return ",".join([*([f"cuda:{','.join(numbers)}"] if numbers else []), *others])
+
+
 def age(moment: float | None, now: float) -> str:
     """How long ago a Unix time was, in its largest whole unit."""
     if not moment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from engine.schema.names import Language
@@ -10,13 +11,7 @@ from engine.schema.solution import Solution
 PACKAGE = "fitui_solution"
 """Name of the folder, under which it is also a package, for relative imports."""
 
-BUILDERS: dict[Language, str] = {
-    Language.PYTHON: "python",
-    Language.TRITON: "triton",
-    Language.CPP: "compiler",
-    Language.CUDA: "compiler",
-}
-"""Languages that can be built, and the builder that does it."""
+_NEEDS_GPU = {Language.CUDA: "CUDA", Language.TILELANG: "TileLang"}
 
 
 class CannotBuild(Exception):
@@ -27,14 +22,13 @@ def check_buildable(solution: Solution, device: str) -> None:
     """Make sure that a solution can be built and run on a device.
 
     Raises:
-        CannotBuild: There is no builder for its language, or it needs a GPU.
+        CannotBuild: Its language needs a GPU, or a package that is not installed.
     """
     language = solution.spec.language
-    if language is Language.CUDA and device == "cpu":
-        raise CannotBuild("not run on cpu: a CUDA solution needs a GPU")
-    if language not in BUILDERS:
-        known = " and ".join(sorted(BUILDERS))
-        raise CannotBuild(f"no builder for {language} yet, only for {known}")
+    if device == "cpu" and language in _NEEDS_GPU:
+        raise CannotBuild(f"not run on cpu: a {_NEEDS_GPU[language]} solution needs a GPU")
+    if language is Language.TILELANG and find_spec("tilelang") is None:
+        raise CannotBuild("tilelang is not installed; pip install tilelang")
 
 
 def lay_out(solution: Solution, parent: Path) -> Path:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from engine.build.cpp_libraries import package_folders
 from engine.build.layout import CannotBuild
 from engine.schema import Binding, Language
 
@@ -99,7 +100,13 @@ def _find_nvcc() -> str:
     for found in (shutil.which("nvcc"), shutil.which("nvcc", path=f"{home}/bin")):
         if found:
             return found
-    raise CannotBuild("no CUDA compiler (nvcc) on the PATH or in CUDA_HOME")
+    for package in package_folders("nvidia"):
+        for path in sorted(package.glob("*/bin/nvcc"), reverse=True):
+            if os.access(path, os.X_OK):
+                return str(path)
+    raise CannotBuild(
+        "no CUDA compiler (nvcc) on the PATH, in CUDA_HOME or among the installed packages"
+    )
 
 
 def _version(program: str) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import ctypes
 import mmap
 import time
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -20,6 +21,8 @@ from engine.measure.timers import Sample
 
 _REGISTER_PORTABLE, _REGISTER_DEVICEMAP = 1, 2
 _WAIT_GEQ = 0
+_BUFFER = 1 << 20
+"""Bytes for activity records; a new one of eight times this cost half a millisecond."""
 
 
 class CannotBlock(Exception):
@@ -92,7 +95,7 @@ class Activity:
         names = {kinds.MEMCPY: "memcpy", kinds.MEMSET: "memset"}
 
         def buffer_wanted() -> tuple[int, int]:
-            return 8 << 20, 0
+            return _BUFFER, 0
 
         def buffer_done(activities: list[Any]) -> None:
             for item in activities:
@@ -103,8 +106,15 @@ class Activity:
         for kind in (kinds.CONCURRENT_KERNEL, kinds.MEMCPY, kinds.MEMSET):
             cupti.activity_enable(kind)
 
+    def now(self) -> int:
+        """Nanoseconds by the clock of the records."""
+        return int(self._cupti.get_timestamp())
+
     def take(self) -> list[tuple[int, int, str]]:
-        """Records since the last call, (start, end, name) in nanoseconds, by start."""
+        """Records since the last call, (start, end, name) in nanoseconds, by start.
+
+        Costs half a millisecond, however few there are.
+        """
         self._cupti.activity_flush_all(1)
         records, self._records[:] = sorted(self._records), []
         return records
@@ -140,37 +150,48 @@ class CudaTimer:
 
     def measure(self, call: Callable[[], Any]) -> Sample:
         """See ``Timer``."""
+        activity = self._activity
         self._flush.zero_()
         torch.cuda.synchronize()
-        if self._activity is not None:
-            self._activity.take()
+        # The device is idle now and again at the end: what it does in between is the call's.
+        opened = activity.now() if activity is not None else 0
         if self._gate is not None:
             self._gate.close()
         try:
-            if self._activity is None:
+            if activity is None:
                 self._start.record()
             begun = time.perf_counter_ns()
             result = call()
             host = time.perf_counter_ns() - begun
-            if self._activity is None:
+            if activity is None:
                 self._end.record()
         finally:
             released = self._gate.open() if self._gate is not None else False
         torch.cuda.synchronize()
+        closed = activity.now() if activity is not None else 0
         if released:
             self._gate = None
             self._flags.append("host_sync")
-        kernels, span = self._read()
+        span = 0
+        if activity is None:
+            span = round(self._start.elapsed_time(self._end) * 1e6)
         return Sample(
-            result=result, device_ns=span, host_ns=host, kernels=kernels, flags=list(self._flags)
+            result=result,
+            device_ns=span,
+            host_ns=host,
+            flags=list(self._flags),
+            window=(opened, closed),
         )
 
-    def _read(self) -> tuple[list[tuple[str, int]], int]:
-        """Activities of the last call, and nanoseconds from the first start to the last end."""
+    def settle(self, samples: Sequence[Sample]) -> None:
+        """See ``Timer``: one look at the records for many calls."""
         if self._activity is None:
-            return [], round(self._start.elapsed_time(self._end) * 1e6)
+            return
         records = self._activity.take()
-        if not records:
-            return [], 0
-        span = max(end for _, end, _ in records) - records[0][0]
-        return [(name, end - start) for start, end, name in records], span
+        starts = [start for start, _, _ in records]
+        for sample in samples:
+            opened, closed = sample.window
+            own = records[bisect_left(starts, opened) : bisect_right(starts, closed)]
+            if own:
+                sample.device_ns = max(end for _, end, _ in own) - own[0][0]
+                sample.kernels = [(name, end - start) for start, end, name in own]

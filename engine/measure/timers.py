@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -25,6 +25,8 @@ class Sample(Struct, kw_only=True):
         host_ns: How long the host was busy with the call.
         kernels: [name, duration] of each device activity, in order of start, where known.
         flags: Conditions that a reader should know.
+        window: Between which moments the device had nothing else to do, by its own clock; (0, 0)
+            where that is not how it is measured.
     """
 
     result: Any
@@ -32,6 +34,7 @@ class Sample(Struct, kw_only=True):
     host_ns: int
     kernels: list[tuple[str, int]] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
+    window: tuple[int, int] = (0, 0)
 
 
 class Timer(Protocol):
@@ -40,7 +43,13 @@ class Timer(Protocol):
     name: str
 
     def measure(self, call: Callable[[], Any]) -> Sample:
-        """Make the call and measure it; lets its exceptions through."""
+        """Make the call and measure it; lets its exceptions through.
+
+        What the device says of it may come later, by :meth:`settle`.
+        """
+
+    def settle(self, samples: Sequence[Sample]) -> None:
+        """Complete all samples that were measured since the last call of this."""
 
 
 class CpuTimer:
@@ -54,6 +63,9 @@ class CpuTimer:
         result = call()
         elapsed = time.perf_counter_ns() - start
         return Sample(result=result, device_ns=elapsed, host_ns=elapsed)
+
+    def settle(self, samples: Sequence[Sample]) -> None:
+        """See ``Timer``: nothing is missing."""
 
 
 def make_timer(device: torch.device, page: int) -> Timer:

@@ -1,17 +1,18 @@
-"""Devices that evaluations can run on: their names, and who may use them now."""
+"""Devices that evaluations can run on: their names, and which of them a user's text means."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from msgspec import Struct
 
-SHARED = Path("/tmp")
-"""The same folder for every user, whatever TMPDIR says."""
+from engine.run import nvml, preferences
+from engine.run.nvml import Gpu
+
 _QUERY = "index,name,uuid,driver_version,compute_cap"
 
 
@@ -21,7 +22,7 @@ class Device(Struct, frozen=True, kw_only=True):
     Args:
         name: "cpu" or "cuda:N".
         hardware: What traces call it.
-        key: What its lock is named by: the GPU's UUID, or "cpu".
+        key: What its lock is named by: the UUID of the GPU or of its part (MIG), or "cpu".
         driver: Version of the driver, or "".
         capability: Compute capability without the dot ("90"), or "".
     """
@@ -34,36 +35,83 @@ class Device(Struct, frozen=True, kw_only=True):
 
 
 class UnknownDevice(LookupError):
-    """There is no such device on this machine."""
+    """There is no such device on this machine, or none that may be used."""
 
 
 @cache
 def _gpus() -> tuple[Device, ...]:
+    found = nvml.list_gpus()
+    if found is None:
+        found = _ask_tool()
+    visible = _visible(found, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return tuple(
+        Device(
+            name=f"cuda:{number}",
+            hardware=gpu.name,
+            key=gpu.uuid,
+            driver=gpu.driver,
+            capability=gpu.capability,
+        )
+        for number, gpu in enumerate(visible)
+    )
+
+
+def _ask_tool() -> list[Gpu]:
+    """GPUs that ``nvidia-smi`` lists, for where NVML cannot be asked directly."""
     command = ["nvidia-smi", f"--query-gpu={_QUERY}", "--format=csv,noheader"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
-        return ()
+        return []
     rows = [[part.strip() for part in line.split(",")] for line in found.stdout.splitlines()]
-    rows = _visible(rows, os.environ.get("CUDA_VISIBLE_DEVICES"))
-    return tuple(
-        Device(
-            name=f"cuda:{number}",
-            hardware=hardware,
-            key=uuid,
+    return [
+        Gpu(
+            index=int(index),
+            name=name,
+            uuid=uuid,
             driver=driver,
             capability="".join(rest).replace(".", ""),
         )
-        for number, (_, hardware, uuid, driver, *rest) in enumerate(rows)
-    )
+        for index, name, uuid, driver, *rest in (row for row in rows if len(row) >= 4)
+    ]
 
 
-def _visible(rows: list[list[str]], choice: str | None) -> list[list[str]]:
-    """Rows that CUDA_VISIBLE_DEVICES leaves, in its order: it renumbers the devices."""
+def _visible(gpus: Sequence[Gpu], choice: str | None) -> list[Gpu]:
+    """GPUs that CUDA_VISIBLE_DEVICES leaves, in its order: it renumbers the devices.
+
+    As for CUDA, the first part that means no GPU ends the list, and one named twice empties it.
+    """
     if choice is None:
-        return rows
-    named = {key: row for row in rows for key in (row[0], row[2])}
-    return [named[part] for part in map(str.strip, choice.split(",")) if part in named]
+        return list(gpus)
+    found: list[Gpu] = []
+    for part in map(str.strip, choice.split(",")):
+        gpu = _chosen(gpus, part)
+        if gpu is None:
+            break
+        if gpu in found:
+            return []
+        found.append(gpu)
+    return found
+
+
+def _chosen(gpus: Sequence[Gpu], part: str) -> Gpu | None:
+    if part.startswith("MIG-"):
+        if nvml.load() is not None:
+            return nvml.find_gpu(part)
+        # nvidia-smi does not list parts: CUDA will say whether there is this one.
+        first = gpus[0] if gpus else None
+        return first and Gpu(
+            index=-1,
+            name=f"{first.name} MIG",
+            uuid=part,
+            driver=first.driver,
+            capability=first.capability,
+        )
+    if part.startswith("GPU-"):
+        fitting = [gpu for gpu in gpus if gpu.uuid.startswith(part)]
+    else:
+        fitting = [gpu for gpu in gpus if str(gpu.index) == part]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def _processor() -> str:
@@ -85,21 +133,56 @@ def list_devices() -> tuple[Device, ...]:
 
 def default_device() -> str:
     """Name of the device that is used when none is asked for."""
-    return list_devices()[0].name
+    try:
+        return find_idle()[0].name
+    except UnknownDevice:
+        return list_devices()[0].name
 
 
 def find_devices(text: str) -> list[Device]:
     """Devices that a user's text means.
 
     Args:
-        text: "cpu", "cuda" (the first GPU), "cuda:0,1", "idle" or "auto" (the default device).
+        text: What :func:`find_named` takes; or "idle", "auto" or nothing for every device of
+            which one that is free may be taken, as :func:`find_idle` lists them.
+
+    Raises:
+        UnknownDevice: One of them is not here, or is in quarantine.
+    """
+    if text in ("", "idle", "auto"):
+        return find_idle()
+    found = find_named(text)
+    kept = preferences.quarantined()
+    fit = [device for device in found if device.key not in kept]
+    if fit and text == "cuda:all":
+        return fit
+    for device in found:
+        if device.key in kept:
+            raise UnknownDevice(
+                f"{device.name} is in quarantine: {kept[device.key].reason}; "
+                f"`fitui devices --release {device.name}` puts it back"
+            )
+    return found
+
+
+def find_named(text: str) -> list[Device]:
+    """Devices that are named, whatever is known against them.
+
+    Args:
+        text: "cpu", "cuda" (the first GPU), "cuda:0,1", "cuda:all", or a UUID or its beginning.
 
     Raises:
         UnknownDevice: One of them is not here.
     """
     known = {device.name: device for device in list_devices()}
-    if text in ("", "idle", "auto"):
-        return [list_devices()[0]]
+    if text.startswith(("GPU-", "MIG-")):
+        fitting = [device for device in known.values() if device.key.startswith(text)]
+        if len(fitting) == 1:
+            return fitting
+        fault = "more than one device" if fitting else "no device"
+        raise UnknownDevice(f"{fault} {text} here; there is {', '.join(known)}")
+    if text == "cuda:all" and _gpus():
+        return list(_gpus())
     kind, _, numbers = text.partition(":")
     names = [text] if kind == "cpu" else [f"{kind}:{part}" for part in (numbers or "0").split(",")]
     for name in names:
@@ -108,65 +191,31 @@ def find_devices(text: str) -> list[Device]:
     return [known[name] for name in dict.fromkeys(names)]
 
 
-class DeviceLock:
-    """An advisory lock on a device that all users of the machine share.
+def find_idle() -> list[Device]:
+    """GPUs of which a free one may be taken; the CPU where the machine has no GPU.
 
-    Whoever waits holds a second lock, the turn: who gives the device up and wants it again at
-    once must let the one that waits go first.
-
-    Args:
-        device: Whose lock.
+    Those that are avoided or in quarantine are left out; where some are marked for use, so are
+    all others.
 
     Raises:
-        OSError: The lock's files cannot be opened.
+        UnknownDevice: The machine has GPUs, and none may be taken.
     """
-
-    def __init__(self, device: Device) -> None:
-        self.path = SHARED / f"fitui-device-{device.key}.lock"
-        self._device = _open_shared(self.path)
-        self._turn = _open_shared(self.path.with_suffix(".turn"))
-
-    def acquire(self) -> bool:
-        """Take the lock if it is free and nobody else's turn; True if it is ours now.
-
-        Where it is not, this must be called again soon or :meth:`release`: others wait behind.
-        """
-        if not (_take(self._turn) and _take(self._device)):
-            return False
-        fcntl.flock(self._turn, fcntl.LOCK_UN)
-        return True
-
-    def release(self) -> None:
-        """Give the lock or the turn up; the kernel does so too when this process ends."""
-        fcntl.flock(self._device, fcntl.LOCK_UN)
-        fcntl.flock(self._turn, fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        """Give up the lock and its files."""
-        os.close(self._device)
-        os.close(self._turn)
-
-
-def _take(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _open_shared(path: Path) -> int:
-    """Open a lock file that any user may have made, or make it for all of them."""
-    while True:
-        try:
-            # Not O_CREAT: in a sticky folder Linux refuses that for another user's file.
-            return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            pass
-        try:
-            flags = os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(path, flags, 0o644)
-        except FileExistsError:
-            continue
-        os.fchmod(descriptor, 0o644)
-        return descriptor
+    gpus = _gpus()
+    if not gpus:
+        return list(list_devices())
+    marks, kept = preferences.marks(), preferences.quarantined()
+    chosen = [gpu for gpu in gpus if marks.get(gpu.key) == "use"] or [
+        gpu for gpu in gpus if marks.get(gpu.key) != "avoid"
+    ]
+    fit = [gpu for gpu in chosen if gpu.key not in kept]
+    if fit:
+        return fit
+    reasons = []
+    for gpu in gpus:
+        if gpu.key in kept:
+            way = f"`fitui devices --release {gpu.name}`"
+            reasons.append(f"{gpu.name} is in quarantine ({kept[gpu.key].reason}): {way}")
+        else:
+            why = "avoided" if gpu.key in marks else "not among those marked for use"
+            reasons.append(f"{gpu.name} is {why}: `fitui devices --use {gpu.name}`")
+    raise UnknownDevice(f"no GPU may be taken; {'; '.join(reasons)}")

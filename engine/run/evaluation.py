@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,13 +43,17 @@ class Ended(Exception):
         ending: How it ended.
         reason: Why, in one line.
         detail: More lines, such as a traceback.
+        killed: The process got a SIGKILL that was not ours.
     """
 
-    def __init__(self, ending: Ending, reason: str, detail: str = "") -> None:
+    def __init__(
+        self, ending: Ending, reason: str, detail: str = "", *, killed: bool = False
+    ) -> None:
         super().__init__(reason)
         self.ending = ending
         self.reason = reason
         self.detail = detail
+        self.killed = killed
 
 
 class Result(Struct, kw_only=True):
@@ -58,11 +63,15 @@ class Result(Struct, kw_only=True):
         checks: Of every comparison made.
         timing: The solution's, where it came to that.
         phases_s: Seconds by phase.
+        killed: The process got a SIGKILL that was not ours.
+        contention: Of the GPU: "none", "contended", "unknown", or "" without one.
     """
 
     ending: Ending
     reason: str = ""
     detail: str = ""
+    killed: bool = False
+    contention: str = ""
     checks: list[Check] = field(default_factory=list)
     timing: Timing | None = None
     reference: Timing | None = None
@@ -112,6 +121,7 @@ class Evaluator:
             self._run(workload, plan, prepared, result)
         except Ended as end:
             result.ending, result.reason, result.detail = end.ending, end.reason, end.detail
+            result.killed = end.killed
         if result.ending in SURVIVES:
             self._close(prepared)
         result.checks = self._checks
@@ -325,9 +335,12 @@ def ask_child(
         ending = Ending.BUILD_TIMED_OUT if phase == "the build" else Ending.TIMED_OUT
         raise Ended(ending, str(error)) from None
     except ChildGone as error:
-        signalled = error.ended.signal is not None
-        ending = Ending.KILLED_BY_SIGNAL if signalled else Ending.EXITED
-        raise Ended(ending, f"{error} during {phase}") from None
+        ended = error.ended
+        if ended.over_limit:
+            raise Ended(Ending.OUT_OF_MEMORY, f"{ended.over_limit} (in {phase})") from None
+        ending = Ending.EXITED if ended.signal is None else Ending.KILLED_BY_SIGNAL
+        killed = ended.signal == signal.SIGKILL
+        raise Ended(ending, f"{error} during {phase}", killed=killed) from None
     except ChildBrokeProtocol as error:
         raise _broke_protocol(error) from None
     if not isinstance(answer, protocol.Outputs):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,15 +11,15 @@ import msgspec
 
 from engine.schema.codec import encode
 from engine.schema.run import Event, Request, SampleRecord
-from engine.schema.trace import Trace
 
 _EVENTS = msgspec.json.Decoder(Event)
 
 
 def new_run_id(now: float | None = None) -> str:
-    """An id that sorts by time and is unique: ``20261122-104122-a3f9``."""
-    moment = time.localtime(now if now is not None else time.time())
-    return f"{time.strftime('%Y%m%d-%H%M%S', moment)}-{secrets.token_hex(2)}"
+    """An id that sorts by time: ``20261122-104122-a3f9``; the last part is that of the second."""
+    moment = time.time() if now is None else now
+    fraction = int(moment % 1 * 0x10000)
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(moment))}-{fraction:04x}"
 
 
 class RunFolder:
@@ -36,12 +34,12 @@ class RunFolder:
         self.request_file = path / "request.json"
         self.events_file = path / "events.jsonl"
         self.samples_file = path / "samples.jsonl"
-        self.unsaved_file = path / "traces-not-in-the-dataset.jsonl"
-        self.lock_file = path / "runner.lock"
+        self.pending = path / "pending"
+        """Traces on their way into the dataset, one file each."""
         self.cancel_file = path / "cancel"
-        self.output_file = path / "runner.log"
+        self.pause_file = path / "pause"
+        self.priority_file = path / "priority"
         self.logs = path / "logs"
-        self.scratch = path / "scratch"
 
     @property
     def run(self) -> str:
@@ -52,6 +50,7 @@ class RunFolder:
         """Make the folder and write the request, whole or not at all.
 
         Raises:
+            FileExistsError: There is such a run.
             OSError: The state folder cannot be written.
         """
         self.path.mkdir(parents=True, mode=0o700)
@@ -77,38 +76,49 @@ class RunFolder:
         """
         _append(self.samples_file, encode(record) + b"\n")
 
-    def append_unsaved(self, trace: Trace) -> Path:
-        """Keep a trace that could not be appended to the dataset, and say where.
+    def append_events(self, *events: Event) -> None:
+        """Append events to ``events.jsonl``, all or none.
 
         Raises:
-            OSError: It cannot be written here either.
+            OSError: They cannot be written.
         """
-        _append(self.unsaved_file, encode(trace) + b"\n")
-        return self.unsaved_file
+        _append(self.events_file, b"".join(encode(event) + b"\n" for event in events))
 
-    def append_event(self, event: Event) -> None:
-        """Append one event to ``events.jsonl``.
+    def repair(self) -> None:
+        """Remove half a line that a runner was killed over. For the runner's own files only.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: They cannot be written.
         """
-        _append(self.events_file, encode(event) + b"\n")
+        for path in (self.events_file, self.samples_file):
+            _drop_torn_end(path)
+
+    @property
+    def priority(self) -> int | None:
+        """As set after the run was asked for; None where it was not."""
+        try:
+            return int(self.priority_file.read_text())
+        except (OSError, ValueError):
+            return None
 
 
-def is_running(folder: RunFolder) -> bool:
-    """True while a runner holds the lock of a run."""
+def _drop_torn_end(path: Path) -> None:
     try:
-        descriptor = os.open(folder.lock_file, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
     try:
-        # Shared: several may look at once. The runner's own is exclusive.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        end = os.fstat(descriptor).st_size
+        start, tail = end, b""
+        while start > 0 and b"\n" not in tail:
+            step = min(start, 1 << 16)
+            start -= step
+            tail = os.pread(descriptor, step, start)
+        whole = start + tail.rfind(b"\n") + 1
+        if whole != end:
+            os.ftruncate(descriptor, whole)
     finally:
         os.close(descriptor)
-    return False
 
 
 def _append(path: Path, data: bytes) -> None:

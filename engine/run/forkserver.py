@@ -19,7 +19,7 @@ from pathlib import Path
 from engine.run import reap
 from engine.run.channel import Channel, ChannelClosed
 from engine.run.guardian import guard
-from engine.run.protocol import Fork, ServerReady
+from engine.run.protocol import DRY, Fork, ServerReady
 
 LIBRARIES = ("torch", "triton", "numpy", "cupti-python")
 
@@ -37,11 +37,25 @@ def import_everything(device: str) -> None:
         import triton.language  # noqa: F401
     except ImportError:
         pass
-    if device != "cpu":
+    if device == DRY:
+        from engine.run.dry import warm_up
+
+        warm_up()
+    elif device != "cpu":
+        _hash_triton()
         try:
             from cupti import cupti  # noqa: F401
         except ImportError:
             pass
+
+
+def _hash_triton() -> None:
+    """Have Triton hash its own sources now: half a second that each child would need."""
+    try:
+        from triton.runtime.cache import triton_key
+    except ImportError:
+        return
+    triton_key()
 
 
 def why_not_clean() -> str:

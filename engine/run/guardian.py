@@ -19,9 +19,12 @@ from pathlib import Path
 from engine.measure import gate_page
 from engine.run import reap
 from engine.run.channel import Channel
+from engine.run.limits import Watch
 from engine.run.prepare import prepare_child
 from engine.run.protocol import Ended, Fork, Watching
 
+_ROUNDS = 20
+"""How many looks at the child there are for one at its memory."""
 RELEASE_AFTER_S = 0.1
 """How long a call may keep a stream blocked before it counts as synchronising inside."""
 
@@ -47,7 +50,8 @@ def guard(order: Fork, channel: int, log: int, status: int, page: int) -> None:
             _become_child(order, channel, log, page, guardian)
         os.close(channel)
         os.close(log)
-        _watch(pid, socket.socket(fileno=status), page)
+        watch = Watch(order.memory_limit, order.process_limit)
+        _watch(pid, socket.socket(fileno=status), page, watch)
         code = 0
     finally:
         os._exit(code)
@@ -77,7 +81,7 @@ def _become_child(order: Fork, channel: int, log: int, page: int, guardian: int)
             os._exit(code)
 
 
-def _watch(pid: int, status: socket.socket, page: int) -> None:
+def _watch(pid: int, status: socket.socket, page: int, watch: Watch) -> None:
     conversation: Channel[Watching] = Channel(status, Watching)
     conversation.send(Watching(pid=pid, guardian=os.getpid()))
     shared = mmap.mmap(page, gate_page.SIZE)
@@ -85,13 +89,18 @@ def _watch(pid: int, status: socket.socket, page: int) -> None:
     poller = select.poll()
     poller.register(child, select.POLLIN)
     poller.register(status.fileno(), select.POLLIN | select.POLLHUP)
-    while not poller.poll(10):
+    over_limit, rounds = "", 0
+    while not poller.poll(10) and not over_limit:
         _release_if_stuck(shared)
+        rounds += 1
+        over_limit = watch.too_many() or (watch.too_much() if rounds % _ROUNDS == 0 else "")
     code, signalled = _collect(pid)
     killed, stuck = reap.kill_descendants()
     if code is None and signalled is None:
         signalled, killed = int(signal.SIGKILL), killed - 1
-    conversation.send(Ended(code=code, signal=signalled, orphans=killed, stuck=stuck))
+    conversation.send(
+        Ended(code=code, signal=signalled, orphans=killed, stuck=stuck, over_limit=over_limit)
+    )
 
 
 def _collect(pid: int) -> tuple[int | None, int | None]:

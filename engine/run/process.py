@@ -19,6 +19,7 @@ from engine.run import protocol, reap
 from engine.run.capture import Capture
 from engine.run.channel import Channel, ChannelClosed, ProtocolError
 from engine.run.devices import Device
+from engine.run.limits import MOST_PROCESSES, memory_limit
 from engine.run.prepare import clean_environment
 
 SERVER_START_S = 180.0
@@ -110,8 +111,13 @@ class Server:
             ) from None
         self.spawn = self._always_spawn or not self.ready.clean
 
-    def child(self, scratch: Path, *, trusted: bool = False) -> Child:
+    def child(self, scratch: Path, *, trusted: bool = False, memory: int = 0) -> Child:
         """Start a child; a server that has died (out of memory, killed) is started again once.
+
+        Args:
+            scratch: Its private folder.
+            trusted: In the reference's role.
+            memory: Bytes that it may use; 0 for a share of the machine's.
 
         Raises:
             ServerFailed: The server is gone for good.
@@ -120,20 +126,25 @@ class Server:
         """
         scratch.mkdir(parents=True, exist_ok=True)
         try:
-            return self._fork(scratch, trusted)
+            return self._fork(scratch, trusted, memory)
         except ServerFailed:
             self.close()
             self._start()
-            return self._fork(scratch, trusted)
+            return self._fork(scratch, trusted, memory)
 
-    def _fork(self, scratch: Path, trusted: bool) -> Child:
+    def _fork(self, scratch: Path, trusted: bool, memory: int) -> Child:
         ours, theirs = socket.socketpair()
         status, guardian_status = socket.socketpair()
         log_read, log_write = os.pipe2(os.O_CLOEXEC)
         page = os.memfd_create("gate", os.MFD_CLOEXEC)
         os.ftruncate(page, gate_page.SIZE)
         order = protocol.Fork(
-            scratch=str(scratch), trusted=trusted, spawn=self.spawn, device=self.device
+            scratch=str(scratch),
+            trusted=trusted,
+            spawn=self.spawn,
+            device=self.device,
+            memory_limit=memory or memory_limit(),
+            process_limit=MOST_PROCESSES,
         )
         handed = (theirs.fileno(), log_write, guardian_status.fileno(), page)
         try:
@@ -311,7 +322,7 @@ class Child:
     def _gone(self) -> Exception:
         """The child has closed the conversation: learn whether and how it ended."""
         ended = self.kill(grace=1.0)
-        if self._had_to_kill:
+        if self._had_to_kill and not ended.over_limit:
             return ChildBrokeProtocol("it closed its conversation with the runner")
         return ChildGone(ended)
 

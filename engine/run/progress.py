@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from engine.schema.names import Status
 from engine.schema.run import Event, Kind
 
-ENDED = (Kind.DONE, Kind.NOT_RUN)
+ENDED = (Kind.DONE, Kind.NOT_RUN, Kind.SKIPPED)
 
 
 class Cell(Struct, kw_only=True):
@@ -39,6 +39,7 @@ class Cell(Struct, kw_only=True):
     log: str = ""
     trace_file: str = ""
     elapsed_s: float | None = None
+    startup_s: float | None = None
     since: float = 0.0
 
     @property
@@ -52,15 +53,15 @@ class Progress(Struct, kw_only=True):
 
     Args:
         cells: By evaluation id, in the order they were queued.
-        state: "starting", "running", "finished", "cancelled" or "failed", as the events tell;
-            whether the runner is still alive is the client's to find out.
+        state: "queued", "running", "finished", "cancelled" or "failed", as the events tell;
+            whether it is paused or its runner is gone is the client's to find out.
         message: How it ended, in words.
         notices: What the runner had to say aloud.
         version: Counts the events applied; a reader that polls compares it.
     """
 
     cells: dict[str, Cell] = field(default_factory=dict)
-    state: str = "starting"
+    state: str = "queued"
     message: str = ""
     started: float | None = None
     finished: float | None = None
@@ -75,6 +76,8 @@ class Progress(Struct, kw_only=True):
         """
         self.version += 1
         if event.kind is Kind.QUEUED:
+            if event.evaluation in self.cells:
+                return None
             cell = Cell(
                 evaluation=event.evaluation,
                 definition=event.definition,
@@ -85,8 +88,12 @@ class Progress(Struct, kw_only=True):
             )
             self.cells[event.evaluation] = cell
             return cell
+        if event.kind is Kind.RUNNER_STARTED:
+            self._stop_all(event.t)
+            return None
         if event.kind is Kind.RUN_STARTED:
-            self.state, self.started = "running", event.t
+            self.state, self.started = "running", self.started or event.t
+            self.finished, self.message = None, ""
             return None
         if event.kind is Kind.RUN_FINISHED:
             self.state, self.finished, self.message = (
@@ -94,6 +101,9 @@ class Progress(Struct, kw_only=True):
                 event.t,
                 event.message,
             )
+            return None
+        if event.kind is Kind.REQUEUED and not event.evaluation:
+            self.state, self.finished, self.message = "queued", None, ""
             return None
         if event.kind is Kind.NOTICE and not event.evaluation:
             self.notices.append(event.message)
@@ -104,6 +114,12 @@ class Progress(Struct, kw_only=True):
         _update(known, event)
         return known
 
+    def _stop_all(self, now: float) -> None:
+        """A new runner begins: what the former one was at is to be done again."""
+        for cell in self.cells.values():
+            if not cell.ended and cell.phase is not Kind.QUEUED:
+                cell.phase, cell.since, cell.n, cell.message = Kind.QUEUED, now, 0, ""
+
     def apply_all(self, events: Iterable[Event]) -> None:
         """Fold many events in."""
         for event in events:
@@ -111,7 +127,10 @@ class Progress(Struct, kw_only=True):
 
     @property
     def counts(self) -> Counter[str]:
-        """Number of cells by status ("PASSED", ...), "NOT_RUN", "QUEUED" or "ACTIVE"."""
+        """Number of cells by status ("PASSED", ...), "NOT_RUN", "QUEUED" or "ACTIVE".
+
+        A skipped cell counts with the status that it had before.
+        """
         result: Counter[str] = Counter()
         for cell in self.cells.values():
             if cell.status is not None:
@@ -148,12 +167,13 @@ _CARRIED = (
     "log",
     "trace_file",
     "elapsed_s",
+    "startup_s",
 )
 
 
 def _update(cell: Cell, event: Event) -> None:
     if event.kind is not Kind.NOTICE:
-        cell.phase = event.kind
+        cell.phase = Kind.QUEUED if event.kind is Kind.REQUEUED else event.kind
         # Why it had to wait says nothing about how it ended.
         cell.message = ""
     cell.since = event.t

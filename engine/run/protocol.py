@@ -18,6 +18,9 @@ from engine.schema.workload import Workload
 Nanoseconds = Annotated[int, Meta(ge=0, lt=1 << 62)]
 """Bounded: a child could send a number with a thousand digits, which no float can hold."""
 
+DRY = "dry"
+"""In place of a device: no GPU is visible, and kernels are compiled but not launched."""
+
 
 class TensorMeta(Struct, kw_only=True):
     """One tensor in a memory file.
@@ -121,7 +124,37 @@ class Compare(Struct, tag="compare", kw_only=True):
     repeat: int = 1
 
 
-ToChild = Load | Open | Call | Block | Export | Close | LoadReference | Generate | Compare
+# Only the dry role answers these, and Load.
+
+
+class Pretend(Struct, tag="pretend", kw_only=True):
+    """Be a process on a GPU of this compute capability ("90"), which is not there. Comes first."""
+
+    capability: str
+
+
+class DryCall(Struct, tag="dry_call", kw_only=True):
+    """Call once with tensors that hold nothing, so that kernels get compiled."""
+
+    order: list[str]
+    tensors: list[TensorMeta]
+    scalars: dict[str, bool | int | float]
+    outputs: list[TensorMeta]
+
+
+ToChild = (
+    Load
+    | Open
+    | Call
+    | Block
+    | Export
+    | Close
+    | LoadReference
+    | Generate
+    | Compare
+    | Pretend
+    | DryCall
+)
 
 
 # --- child -> runner ---------------------------------------------------------------------------
@@ -204,13 +237,17 @@ class Fork(Struct, tag="fork", kw_only=True):
         scratch: Private folder of the child; its home, temporary folder and caches.
         trusted: The reference's role instead of a solution's.
         spawn: Start a fresh interpreter instead of forking this one.
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda" or DRY.
+        memory_limit: Bytes of memory that the child and all it starts may use.
+        process_limit: Processes that it may have at a time.
     """
 
     scratch: str
     trusted: bool
     spawn: bool
     device: str
+    memory_limit: int
+    process_limit: int
 
 
 class ServerReady(Struct, tag="server_ready", kw_only=True):
@@ -243,9 +280,11 @@ class Ended(Struct, tag="ended", kw_only=True):
         signal: Number of the signal, or None.
         orphans: Processes it left behind, which were killed.
         stuck: Processes that could not be killed.
+        over_limit: The limit for which the guardian killed it, in words, or "".
     """
 
     code: int | None
     signal: int | None
     orphans: int = 0
     stuck: int = 0
+    over_limit: str = ""

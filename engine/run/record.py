@@ -113,6 +113,8 @@ def _libs(subject: Subject, result: Result, request: Request) -> dict[str, str]:
     }
     if result.timing is not None:
         libs["fitui.timer"] = result.timing.timer
+    if result.contention:
+        libs["fitui.contention"] = result.contention
     if interpreted(subject):
         libs["fitui.triton"] = "interpreter"
     if request.commit:

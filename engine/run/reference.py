@@ -6,6 +6,8 @@ import math
 import os
 import resource
 import secrets
+import shutil
+import signal
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -39,11 +41,13 @@ class ReferenceFailed(Exception):
 
     Attributes:
         again: It would fail the same way again.
+        died: Its process was killed, which says nothing about the reference.
     """
 
-    def __init__(self, message: str, *, again: bool = False) -> None:
+    def __init__(self, message: str, *, again: bool = False, died: bool = False) -> None:
         super().__init__(message)
         self.again = again
+        self.died = died
 
 
 class InputSetFile(Struct, kw_only=True):
@@ -97,6 +101,11 @@ class Reference:
         self._next_key = 0
         self._cannot_load = ""
         self._impossible: dict[tuple[str, Plan], str] = {}
+
+    @property
+    def pid(self) -> int:
+        """Process id of the trusted child; 0 while there is none."""
+        return self._child.pid if self._child is not None else 0
 
     def prepare(self, workload: Workload, plan: Plan) -> Prepared:
         """Make the input sets of a workload and what the reference expects of them.
@@ -211,7 +220,9 @@ class Reference:
         except (ChildTimedOut, ChildGone, ChildBrokeProtocol) as error:
             self._drop_child()
             # A hang would cost its time limit again with every solution.
-            raise ReferenceFailed(str(error), again=isinstance(error, ChildTimedOut)) from None
+            late = isinstance(error, ChildTimedOut)
+            died = isinstance(error, ChildGone) and error.ended.signal == signal.SIGKILL
+            raise ReferenceFailed(str(error), again=late, died=died) from None
         except ProtocolError as error:
             raise ReferenceFailed(f"{phase}: {error}") from None
         if isinstance(answer, protocol.Failure):
@@ -270,8 +281,9 @@ class Reference:
         self._kept.clear()
 
     def close(self) -> None:
-        """End the trusted child."""
+        """End the trusted child and remove its folder."""
         self._drop_child()
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 def _failure_text(failure: protocol.Failure) -> str:

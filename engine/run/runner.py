@@ -1,18 +1,16 @@
-"""The runner: a process of its own session that carries one request out.
+"""The runner: a process that works on every run of its queue, on all devices of the machine.
 
-Started by ``client.submit`` as ``python -m engine.run.runner RUN_FOLDER``. It owns the queue,
-the device locks and the verdicts, and imports neither torch nor any solution.
+Started and kept by ``engine.run.keeper``. It owns the schedule, the device locks and the verdicts,
+and imports neither torch nor any solution.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import queue
 import resource
 import shutil
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -20,193 +18,192 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from engine.build.pool import BuildPool
+import msgspec
+
 from engine.run import reap
-from engine.run.devices import Device, UnknownDevice, find_devices
-from engine.run.files import RunFolder, is_running
+from engine.run.active import ActiveRun
+from engine.run.builds import Builds
+from engine.run.files import RunFolder
 from engine.run.lane import Lane
-from engine.run.plan import Job, Planned, make_plan
-from engine.run.process import Cancelled, ServerFailed
-from engine.run.record import Subject
-from engine.run.report import NotKept, Reporter
+from engine.run.queue import Queue
+from engine.run.report import NotKept
+from engine.run.schedule import Scheduler
 from engine.run.start_method import must_spawn
-from engine.schema.codec import encode
-from engine.schema.run import Kind, Request
-from engine.schema.trace import Trace
-from engine.store import TraceStore, append_line, blob_path, trace_path
 
 MOST_DESCRIPTORS = 1 << 14
+LINGER_S = float(os.environ.get("FITUI_LINGER_S", "20"))
+"""Seconds that warm fork servers are kept after the last run."""
+_POLL_S = 0.1
 
 
 class Runner:
-    """One run from its request to its last event.
+    """Serves a queue.
 
     Args:
-        folder: The run's folder, with a request in it.
+        state: The state folder.
+        host: Name of this machine.
+        key: Of its surroundings.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
-        self._folder = folder
-        self._request: Request = folder.read_request()
-        self._layers = [Path(part) for part in self._request.dataset]
-        self._reporter = Reporter(folder, self._request, self._append)
-        self._cancelled = threading.Event()
-        self._failures: list[str] = []
-        self._builds = BuildPool(self._request.settings.build_limit_s, self.stop)
+    def __init__(self, state: Path, host: str, key: str) -> None:
+        self._state, self._host, self._key = state, host, key
+        self._queue = Queue(state)
+        self._scratch = state / "scratch" / f"{host}-{key}"
+        self._runs: dict[str, ActiveRun] = {}
+        self._given_up: set[str] = set()
+        self._lanes: dict[str, tuple[Lane, threading.Thread]] = {}
+        self._builds = Builds(self._scratch / "ahead")
+        self._scheduler: Scheduler[ActiveRun] = Scheduler(self._builds.ready)
+        self._going = threading.Event()
 
-    def _append(self, subject: Subject, trace: Trace) -> Path:
-        definition, solution = subject.definition, subject.solution
-        path = trace_path(self._layers[-1], solution.author, definition.op_type, definition.name)
-        append_line(path, encode(trace))
-        return path
+    def go(self) -> None:
+        """Leave soon, with everything as it is."""
+        self._going.set()
 
-    def stop(self) -> bool:
-        """True once the run is cancelled."""
-        if not self._cancelled.is_set() and self._folder.cancel_file.exists():
-            self._cancelled.set()
-        return self._cancelled.is_set()
+    def serve(self, release: Callable[[], None]) -> None:
+        """Work until the queue has been empty for a while, or until told to go.
 
-    def cancel(self) -> None:
-        """Cancel from within this process."""
-        self._cancelled.set()
-
-    def run(self) -> str:
-        """Carry the request out.
-
-        Returns:
-            "finished", "cancelled" or "failed".
+        Args:
+            release: Gives the runner's lock up.
         """
-        with TraceStore.open(self._layers) as store:
-            planned = make_plan(self._request, store)
-        self._announce(planned)
-        devices = self._devices()
-        jobs: queue.Queue[Job] = queue.Queue()
-        for job in planned.jobs:
-            jobs.put(job)
-        for device in devices:
-            for job in planned.jobs:
-                solutions = [cells[0].solution for cells in job.cells.values()]
-                if device.name != "cpu":
-                    self._builds.start(solutions, device.capability)
-        if devices and planned.jobs:
-            threads = [
-                threading.Thread(target=self._work, args=(device, jobs), name=device.name)
-                for device in devices[: len(planned.jobs)]
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        return self._finish(jobs)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        idle_since = time.monotonic()
+        while not self._going.is_set():
+            self._adopt()
+            self._open_lanes()
+            self._close_lanes()
+            self._finish()
+            if self._runs:
+                idle_since = time.monotonic()
+            elif time.monotonic() - idle_since > LINGER_S and self._may_leave(release):
+                break
+            self._going.wait(_POLL_S)
+        self._leave()
 
-    def _announce(self, planned: Planned) -> None:
-        self._reporter.event(Kind.RUN_STARTED, n=planned.count)
-        for notice in planned.notices:
-            self._reporter.notice(notice)
-        for job in planned.jobs:
-            for cells in job.cells.values():
-                for cell in cells:
-                    self._reporter.event(
-                        Kind.QUEUED,
-                        cell.evaluation,
-                        definition=job.definition.name,
-                        solution=cell.solution.name,
-                        workload=cell.workload.uuid,
-                        axes=cell.workload.axes,
-                    )
-
-    def _devices(self) -> list[Device]:
-        found: list[Device] = []
-        for text in self._request.devices:
+    def _adopt(self) -> None:
+        """Take on runs that are new in the queue."""
+        for name in self._waiting():
+            if name in self._runs:
+                continue
             try:
-                found += [device for device in find_devices(text) if device not in found]
-            except UnknownDevice as error:
-                self._failures.append(str(error))
-        return found
+                run = ActiveRun(RunFolder(self._state / "runs" / name))
+            except (OSError, msgspec.DecodeError) as error:
+                print(f"run {name} cannot be read: {error}", flush=True)
+                self._given_up.add(name)
+                self._queue.remove(name)
+                continue
+            self._runs[name] = run
+            try:
+                run.begin()
+                self._build(run)
+            except Exception as error:
+                if not isinstance(error, (NotKept, OSError)):
+                    traceback.print_exc()
+                run.fail(f"{type(error).__name__}: {error}")
+                continue
+            self._scheduler.add(run)
 
-    def _work(self, device: Device, jobs: queue.Queue[Job]) -> None:
-        """One device's thread: jobs until there are no more."""
-        lane: Lane | None = None
-        try:
-            lane = Lane(
-                device,
-                self._request,
-                self._folder.scratch / device.name.replace(":", "-"),
-                self._reporter,
-                self._find_blob,
-                self.stop,
-                self._builds,
-                spawn=must_spawn(),
-            )
-            while not self.stop():
-                try:
-                    job = jobs.get_nowait()
-                except queue.Empty:
-                    return
-                lane.run(job)
-        except Cancelled:
-            pass
-        except (ServerFailed, NotKept, OSError) as error:
-            self._failures.append(f"{device.name}: {error}")
-        except Exception as error:
-            traceback.print_exc()
-            self._failures.append(f"{device.name}: {type(error).__name__}: {error}")
-        finally:
-            if lane is not None:
-                lane.close()
+    def _waiting(self) -> list[str]:
+        names = self._queue.waiting(self._host, self._key)
+        return [name for name in names if name not in self._given_up]
 
-    def _find_blob(self, path: str) -> Path:
-        return blob_path(self._layers, path)
+    def _build(self, run: ActiveRun) -> None:
+        for device in run.devices:
+            for part in run.parts:
+                for unit in part.units:
+                    self._builds.start(run, unit, device)
 
-    def _finish(self, jobs: queue.Queue[Job]) -> str:
+    def _open_lanes(self) -> None:
+        """Have a lane for every device that something waits for."""
+        for run in self._runs.values():
+            for device in run.devices:
+                if device.name in self._lanes or not self._scheduler.wants(device):
+                    continue
+                lane = Lane(
+                    device,
+                    self._scheduler,
+                    self._builds,
+                    self._scratch / device.name.replace(":", "-"),
+                    self._going.is_set,
+                    spawn=must_spawn(),
+                )
+                thread = threading.Thread(target=lane.work, name=device.name)
+                self._lanes[device.name] = lane, thread
+                thread.start()
+
+    def _close_lanes(self) -> None:
+        """Put away lanes that have ended, with what that means for their runs."""
+        for name, (lane, thread) in list(self._lanes.items()):
+            if thread.is_alive():
+                continue
+            thread.join()
+            del self._lanes[name]
+            if not lane.failure or self._going.is_set():
+                continue
+            for run in self._runs.values():
+                if lane.device in run.devices:
+                    with suppress(NotKept):
+                        run.reporter.notice(lane.failure)
+            for run in self._scheduler.drop_device(lane.device):
+                run.give_up_rest(lane.failure)
+                run.fail(lane.failure)
+
+    def _finish(self) -> None:
+        for name, run in list(self._runs.items()):
+            if not run.ended:
+                continue
+            self._scheduler.remove(run)
+            try:
+                run.finish(self._queue.remove)
+            except (NotKept, OSError) as error:
+                # No room for the last word: the run is left in the queue for another runner.
+                print(f"run {name}: {error}", flush=True)
+                self._given_up.add(name)
+            del self._runs[name]
+
+    def _may_leave(self, release: Callable[[], None]) -> bool:
+        """Give the lock up, unless a run has just been put into the queue."""
+        with self._queue.intake():
+            if self._waiting():
+                return False
+            release()
+        return True
+
+    def _leave(self) -> None:
+        for run in self._runs.values():
+            run.leave()
+        self._going.set()
+        self._scheduler.wake()
+        for _, thread in self._lanes.values():
+            thread.join()
         self._builds.close()
-        shutil.rmtree(self._folder.scratch, ignore_errors=True)
+        for run in self._runs.values():
+            with suppress(NotKept, OSError):
+                run.finish(self._queue.remove)
+        shutil.rmtree(self._scratch, ignore_errors=True)
         reap.kill_descendants()
-        if self._failures:
-            state, message = "failed", "; ".join(self._failures)
-        elif self.stop():
-            state, message = "cancelled", "cancelled by the user"
-        else:
-            state, message = "finished", ""
-        self._reporter.event(Kind.RUN_FINISHED, state=state, message=message)
-        return state
 
 
-def main(path: str) -> int:
-    """Run what a folder asks for; exit status 0 if it finished, 1 if not."""
-    folder = RunFolder(Path(path))
-    lock = os.open(folder.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if not _locked(lock):
-        print(f"{folder.run} has a runner already", file=sys.stderr)
-        return 1
-    os.write(lock, f"{os.getpid()}\n".encode())
+def serve(state: Path, host: str, key: str, lock: int) -> int:
+    """Be the runner of a queue.
+
+    Args:
+        state: The state folder.
+        host: Name of this machine.
+        key: Of its surroundings.
+        lock: Descriptor of the runner's lock, which is held.
+
+    Returns:
+        Exit code.
+    """
     reap.adopt_orphans()
     _allow_many_descriptors()
-    _clear_leftovers(folder.path.parent)
-    runner = Runner(folder)
-    _handle_signals(runner.cancel)
-    try:
-        return 0 if runner.run() == "finished" else 1
-    except BaseException as error:
-        # Whoever watches must learn that nothing more will come.
-        message = f"{type(error).__name__}: {error}"
-        with suppress(NotKept):
-            runner._reporter.event(Kind.RUN_FINISHED, state="failed", message=message)
-        raise
-
-
-def _locked(lock: int) -> bool:
-    """Take the run's lock, which somebody who only looks whether it is free holds for a moment."""
-    deadline = time.monotonic() + 2.0
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.01)
-        else:
-            return True
+    runner = Runner(state, host, key)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: runner.go())
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    runner.serve(lambda: fcntl.flock(lock, fcntl.LOCK_UN))
+    return 0
 
 
 def _allow_many_descriptors() -> None:
@@ -214,20 +211,3 @@ def _allow_many_descriptors() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _clear_leftovers(runs: Path) -> None:
-    """Remove what runners that were killed could not."""
-    for scratch in runs.glob("*/scratch"):
-        if not is_running(RunFolder(scratch.parent)):
-            shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _handle_signals(cancel: Callable[[], None]) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: cancel())
-    signal.signal(signal.SIGINT, lambda *_: cancel())
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))

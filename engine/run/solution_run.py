@@ -9,23 +9,27 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import Struct, field
+from msgspec import Struct
 
+from engine.build.cache import LIBRARY
 from engine.build.compiler import (
     COMPILED,
-    LIBRARY,
     CompileFailed,
+    CompileKilled,
+    CompileStopped,
     CompileTimedOut,
     binding_of,
 )
 from engine.build.layout import CannotBuild, check_buildable, lay_out
-from engine.build.pool import BuildPool
 from engine.evaluate.registry import plan_for
 from engine.run import protocol
+from engine.run.active import ActiveRun
+from engine.run.builds import Builds
 from engine.run.devices import Device
-from engine.run.estimate import CallTimes, reference_seconds, solution_seconds
+from engine.run.estimate import reference_seconds, solution_seconds
 from engine.run.evaluation import SURVIVES, Ended, Evaluator, Result, ask_child
-from engine.run.plan import Job, Task
+from engine.run.occupancy import Occupancy, words
+from engine.run.plan import Task
 from engine.run.process import (
     Cancelled,
     Child,
@@ -37,14 +41,22 @@ from engine.run.process import (
 )
 from engine.run.record import Subject
 from engine.run.reference import Reference, ReferenceFailed
-from engine.run.report import NotKept, Reporter
+from engine.run.report import NotKept
+from engine.run.schedule import Unit
+from engine.schema.definition import Definition
 from engine.schema.endings import STATUS_OF, Ending
 from engine.schema.names import Status
-from engine.schema.run import Kind, Settings
+from engine.schema.run import Busy, Kind
 from engine.schema.solution import Solution
 
 MOST_TIMEOUTS = 2
 """Timeouts of a solution after which it is not tried on further workloads of the run."""
+MOST_TRIES = 4
+"""How often an evaluation is tried that others disturb."""
+MOST_KILLS = 2
+"""The same where its process got a SIGKILL from who knows whom, perhaps from itself."""
+_UNEXPLAINED = 2 << 30
+"""More bytes than a driver takes for itself: somebody whom we cannot see is there."""
 
 
 class Bench(Struct, kw_only=True):
@@ -53,80 +65,90 @@ class Bench(Struct, kw_only=True):
     Args:
         device: Where.
         server: Forks the children.
-        settings: Of the run.
-        reporter: Takes events and results.
         builds: Compiles what has to be compiled.
-        stop: True once the run is cancelled.
-        reference_times: How long the reference of the definition at work takes.
+        look: Who else is on the device now.
+        others_memory: Bytes in use on the device before anything of ours was there.
+        should_yield: True if something goes before a run's evaluations.
+        confirm_free: Told of every child that is gone, so that the device is known to be free.
     """
 
     device: Device
     server: Server
-    settings: Settings
-    reporter: Reporter
-    builds: BuildPool
-    stop: Callable[[], bool]
-    reference_times: CallTimes = field(default_factory=CallTimes)
+    builds: Builds
+    look: Callable[[], Occupancy]
+    others_memory: int
+    should_yield: Callable[[ActiveRun], bool]
+    confirm_free: Callable[[Child, protocol.Ended], None]
 
 
 class SolutionRun:
-    """One solution of a job, workload by workload, in children that die on every failure."""
+    """One unit on one device, workload by workload, in children that die on every failure.
+
+    What it does not come to, since something else goes first or the device is not its own, stays
+    in the unit's ``cells``.
+    """
 
     def __init__(
-        self, bench: Bench, job: Job, cells: list[Task], reference: Reference, folder: Path
+        self, bench: Bench, run: ActiveRun, unit: Unit, reference: Reference, folder: Path
     ) -> None:
         self._bench = bench
-        self._job = job
-        self._cells = cells
+        self._run = run
+        self._settings = run.request.settings
+        self._unit = unit
+        self._definition = unit.part.definition
         self._reference = reference
         self._folder = folder
         self._child: Child | None = None
-        self._times = CallTimes()
-        self._timeouts = 0
+        self._startup_s: float | None = None
         self._build_failure: Ended | None = None
 
     def build(self) -> bool:
-        """Lay the sources out and compile what has to be, while no device is held.
+        """Lay the sources out and take what was compiled, while no device is held.
 
         Returns:
             False where nothing can be run; the reason has been reported.
+
+        Raises:
+            Cancelled: The run was.
         """
-        reporter, device = self._bench.reporter, self._bench.device
-        solution = self._cells[0].solution
+        device, solution = self._bench.device, self._unit.solution
         try:
             check_buildable(solution, device.name)
             self._sources = lay_out(solution, self._folder / "src")
-            if solution.spec.language in COMPILED:
-                reporter.event(Kind.BUILDING, self._cells[0].evaluation, device=device.name)
-                built = self._bench.builds.result(solution, device.capability)
+            built = self._bench.builds.take(self._run, self._unit, device, self._folder)
+            if built.library is not None:
                 # A copy: the child may do with it what it likes.
                 shutil.copy(built.library, self._folder / LIBRARY)
-        except (CannotBuild, OSError) as error:
-            for cell in self._cells:
-                reporter.event(Kind.NOT_RUN, cell.evaluation, message=str(error))
+        except CompileStopped:
+            raise Cancelled from None
+        except (CannotBuild, CompileKilled, OSError) as error:
+            self._run.not_run(self._unit, str(error))
             shutil.rmtree(self._folder, ignore_errors=True)
             return False
         except CompileFailed as error:
-            if self._bench.stop():
-                raise Cancelled from None
             late = isinstance(error, CompileTimedOut)
             ending = Ending.BUILD_TIMED_OUT if late else Ending.BUILD_FAILED
             self._build_failure = Ended(ending, error.reason, error.log)
         return True
 
     def run(self) -> None:
-        """Evaluate every cell."""
-        reporter = self._bench.reporter
+        """Evaluate cell by cell until all have ended or something else goes first.
+
+        Raises:
+            Cancelled: The run was.
+            ServerFailed: The device's fork server died.
+            NotKept: Results cannot be written.
+        """
+        cells = self._unit.cells
         try:
-            for cell in self._cells:
-                reason = self._reason_not_to_run(cell)
+            while cells and not self._bench.should_yield(self._run):
+                cell = cells[0]
+                reason = self._reason_not_to_run(cell) or self._try(cell)
                 if reason:
-                    reporter.event(Kind.NOT_RUN, cell.evaluation, message=reason)
-                    continue
-                problem = self._try(cell)
-                if problem:
-                    message = f"no verdict: {problem}"
-                    reporter.event(Kind.NOT_RUN, cell.evaluation, message=message)
+                    self._run.reporter.event(Kind.NOT_RUN, cell.evaluation, message=reason)
+                cells.remove(cell)
+        except _PutBack as again:
+            self._run.reporter.event(Kind.REQUEUED, cells[0].evaluation, message=str(again))
         finally:
             self._drop_child()
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -141,10 +163,15 @@ class SolutionRun:
             self._evaluate(cell)
             return ""
         except ReferenceFailed as error:
+            if error.died:
+                self._put_back(cell, f"the reference's process is gone: {error}")
+            problem = str(error)
+        except _NoVerdict as error:
             problem = str(error)
         except (ChildGone, ChildTimedOut, ChildBrokeProtocol) as error:
-            problem = f"a process for the solution could not be started: {error}"
-        except (Cancelled, ServerFailed, NotKept):
+            self._put_back(cell, f"a process for the solution could not be started: {error}")
+            problem = str(error)
+        except (Cancelled, ServerFailed, NotKept, _PutBack):
             raise
         except Exception as error:
             # Whatever it is, it costs this evaluation and no other.
@@ -152,79 +179,135 @@ class SolutionRun:
             problem = f"{type(error).__name__}: {error}"
         # It may hold inputs and output that belong to no further evaluation.
         self._drop_child()
-        return problem
+        return f"no verdict: {problem}"
+
+    def _put_back(self, cell: Task, reason: str, most: int = MOST_TRIES) -> None:
+        """Have an evaluation made again later, unless that has been tried often enough.
+
+        Raises:
+            _PutBack: It is.
+        """
+        tries = self._unit.tries
+        tries[cell.evaluation] = tries.get(cell.evaluation, 0) + 1
+        if tries[cell.evaluation] < most:
+            raise _PutBack(reason)
 
     def _reason_not_to_run(self, cell: Task) -> str:
-        if self._bench.stop():
+        if self._run.stop():
             raise Cancelled
         if cell.known_problem:
             return f"no verdict: {cell.known_problem}"
-        missing = set(self._job.definition.var_axes) - set(cell.workload.axes)
+        missing = set(self._definition.var_axes) - set(cell.workload.axes)
         if missing:
             return f"no verdict: the workload gives no length for axis {', '.join(sorted(missing))}"
-        if self._timeouts >= MOST_TIMEOUTS:
-            return f"not tried: {self._timeouts} evaluations of this solution timed out before"
+        if self._unit.timeouts >= MOST_TIMEOUTS:
+            number = self._unit.timeouts
+            return f"not tried: {number} evaluations of this solution timed out before"
         if self._bench.device.name == "cpu":
             return self._too_slow(cell)
         return ""
 
     def _too_slow(self, cell: Task) -> str:
         """On the CPU device large workloads can take hours; say so instead of timing out."""
-        settings = self._bench.settings
-        plan = plan_for(self._job.definition, cell.workload, settings)
-        limit = settings.cpu_estimate_limit_s
+        plan = plan_for(self._definition, cell.workload, self._settings)
+        limit = self._settings.cpu_estimate_limit_s
         for who, times, cost in (
-            ("the reference", self._bench.reference_times, reference_seconds),
-            ("it", self._times, solution_seconds),
+            ("the reference", self._unit.part.reference_times, reference_seconds),
+            ("it", self._unit.times, solution_seconds),
         ):
             call = times.predict(cell.workload.axes)
-            if call is not None and (total := cost(call, plan, settings)) > limit:
+            if call is not None and (total := cost(call, plan, self._settings)) > limit:
                 return f"not run on cpu: {who} would take about {total:.0f} s (limit {limit:g} s)"
         return ""
 
     def _evaluate(self, cell: Task) -> None:
-        bench, reporter = self._bench, self._bench.reporter
-        subject = self._subject(cell)
+        bench, reference_times = self._bench, self._unit.part.reference_times
         started = time.monotonic()
 
         def report(kind: Kind, **fields: object) -> None:
-            reporter.event(kind, cell.evaluation, device=bench.device.name, **fields)
+            self._run.reporter.event(kind, cell.evaluation, device=bench.device.name, **fields)
 
-        plan = plan_for(self._job.definition, cell.workload, bench.settings)
+        plan = plan_for(self._definition, cell.workload, self._settings)
         report(Kind.BUILDING)
+        before = bench.look()
         if self._build_failure is None:
             prepared = self._reference.prepare(cell.workload, plan)
-            bench.reference_times.add(cell.workload.axes, prepared.call_s)
+            reference_times.add(cell.workload.axes, prepared.call_s)
+        self._startup_s = None
         try:
             child = self._loaded_child()
         except Ended as end:
-            result = Result(ending=end.ending, reason=end.reason, detail=end.detail)
+            result = Result(
+                ending=end.ending, reason=end.reason, detail=end.detail, killed=end.killed
+            )
         else:
             evaluator = Evaluator(
-                child, self._reference, self._job.definition, bench.settings, report, bench.stop
+                child,
+                self._reference,
+                self._definition,
+                self._settings,
+                report,
+                self._run.stop,
             )
             result = evaluator.evaluate(cell.workload, plan, prepared)
+        self._mark_contention(cell, result, before, bench.look())
+        if result.killed:
+            # Ours are sent by the guardian, who says so.
+            self._drop_child()
+            self._put_back(cell, "its process was killed from outside", MOST_KILLS)
         printed = self._take_output()
         result.reason, result.detail, printed = (
             tidy(text, self._sources) for text in (result.reason, result.detail, printed)
         )
         if STATUS_OF[result.ending] is Status.TIMEOUT:
-            self._timeouts += 1
+            self._unit.timeouts += 1
         if result.timing is not None:
-            self._times.add(cell.workload.axes, result.timing.summary.median / 1e9)
+            self._unit.times.add(cell.workload.axes, result.timing.summary.median / 1e9)
         elif result.first_call_s is not None:
-            self._times.add(cell.workload.axes, result.first_call_s)
+            self._unit.times.add(cell.workload.axes, result.first_call_s)
         if result.reference is not None:
             reference_s = result.reference.summary.median / 1e9
-            bench.reference_times.add(cell.workload.axes, reference_s)
+            reference_times.add(cell.workload.axes, reference_s)
         if result.ending not in SURVIVES:
             self._drop_child()
-        reporter.done(subject, result, printed, time.monotonic() - started)
+        elapsed = time.monotonic() - started
+        self._run.reporter.done(self._subject(cell), result, printed, elapsed, self._startup_s)
+
+    def _mark_contention(
+        self, cell: Task, result: Result, before: Occupancy, after: Occupancy
+    ) -> None:
+        """Say whether the device was this evaluation's own; if not, it may have to be made again.
+
+        What is wrong stays wrong beside others; only times, timeouts and a lack of memory may be
+        their fault.
+
+        Raises:
+            _PutBack: It is made again.
+            _NoVerdict: There was no memory for it in any try.
+        """
+        if self._bench.device.name == "cpu":
+            return
+        others = before if before.foreign else after
+        known = before.known and after.known
+        result.contention = "contended" if others.foreign else "none" if known else "unknown"
+        starved = result.ending is Ending.OUT_OF_MEMORY
+        disturbed = starved or result.ending in (Ending.PASSED, Ending.TIMED_OUT)
+        if result.contention == "unknown":
+            disturbed = starved and self._bench.others_memory > _UNEXPLAINED
+        minded = starved or self._run.busy is not Busy.FLAG
+        if disturbed and minded and result.contention != "none":
+            self._drop_child()
+            self._put_back(cell, f"{self._bench.device.name} is shared: {words(others)}")
+            if starved:
+                raise _NoVerdict(f"out of memory beside others: {words(others)}")
+        if result.timing is not None and result.contention != "none":
+            flag = "contended" if others.foreign else "contention unknown"
+            result.timing.flags = sorted({*result.timing.flags, flag})
 
     def _subject(self, cell: Task) -> Subject:
         return Subject(
             evaluation=cell.evaluation,
-            definition=self._job.definition,
+            definition=self._definition,
             solution=cell.solution,
             workload=cell.workload,
             device=self._bench.device,
@@ -241,21 +324,24 @@ class SolutionRun:
         if self._build_failure is not None:
             raise self._build_failure
         if self._child is not None and self._child.ended is not None:
-            self._child = None
+            self._drop_child()
         if self._child is None:
-            self._child = self._bench.server.child(self._folder)
+            begun = time.monotonic()
+            memory = int((self._settings.memory_limit_gib or 0) * (1 << 30))
+            self._child = self._bench.server.child(self._folder, memory=memory)
             try:
                 ask_child(
                     self._child,
-                    _load_order(self._cells[0].solution, self._job, self._sources, self._folder),
-                    limit=self._bench.settings.build_limit_s,
+                    _load_order(self._unit.solution, self._definition, self._sources, self._folder),
+                    limit=self._settings.build_limit_s,
                     phase="the build",
-                    stop=self._bench.stop,
+                    stop=self._run.stop,
                 )
             except Ended as end:
                 if end.ending is Ending.BUILD_FAILED:
                     self._build_failure = end
                 raise
+            self._startup_s = time.monotonic() - begun
         return self._child
 
     def _take_output(self) -> str:
@@ -268,14 +354,17 @@ class SolutionRun:
     def _drop_child(self) -> None:
         if self._child is None:
             return
-        ended = self._child.kill()
-        self._child = None
-        if ended.stuck:
-            solution = self._cells[0].solution.name
-            self._bench.reporter.notice(
-                f"{ended.stuck} processes of {solution} on {self._bench.device.name} cannot be "
-                "killed yet; they may slow down what follows"
-            )
+        child, self._child = self._child, None
+        ended = child.kill()
+        self._bench.confirm_free(child, ended)
+
+
+class _NoVerdict(Exception):
+    """What happened says nothing about the solution."""
+
+
+class _PutBack(Exception):
+    """An evaluation is to be made again later; says why."""
 
 
 _OWN_FRAME = re.compile(
@@ -289,7 +378,9 @@ def tidy(text: str, sources: Path) -> str:
     return _OWN_FRAME.sub("", text.replace(f"{sources}/", ""))
 
 
-def _load_order(solution: Solution, job: Job, sources: Path, folder: Path) -> protocol.Load:
+def _load_order(
+    solution: Solution, definition: Definition, sources: Path, folder: Path
+) -> protocol.Load:
     spec = solution.spec
     compiled = spec.language in COMPILED
     return protocol.Load(
@@ -300,6 +391,6 @@ def _load_order(solution: Solution, job: Job, sources: Path, folder: Path) -> pr
         entry_file=spec.entry_file,
         entry_function=spec.entry_function,
         destination_passing=spec.destination_passing_style,
-        inputs=list(job.definition.inputs),
-        outputs=list(job.definition.outputs),
+        inputs=list(definition.inputs),
+        outputs=list(definition.outputs),
     )

@@ -23,7 +23,7 @@ import torch
 
 from engine.build.library import load_library
 from engine.build.loader import BuildFailure, load_entry
-from engine.measure.timers import make_timer
+from engine.measure.timers import Sample, make_timer
 from engine.run import protocol
 from engine.run.channel import Channel, ChannelClosed, ProtocolError
 from engine.run.memory import map_sealed, write_sealed
@@ -155,7 +155,7 @@ class Worker:
     def _block(self, message: protocol.Block) -> Reply:
         if self._timer is None:
             self._timer = make_timer(self.device, self.page)
-        ticks = protocol.Ticks(timer=self._timer.name, device_ns=[], host_ns=[])
+        samples: list[Sample] = []
         gc.disable()
         try:
             # Unblocked first: lazy loading, autotuning and the allocator may synchronise.
@@ -168,18 +168,13 @@ class Worker:
                 self._last = []
                 call = partial(self.invoke, arguments, destinations)
                 sample = self._timer.measure(call)
-                self._last = self.outputs_of(sample.result, destinations)
-                ticks.device_ns.append(sample.device_ns)
-                ticks.host_ns.append(sample.host_ns)
-                ticks.kernels = [
-                    (name[:LONGEST_NAME], took) for name, took in sample.kernels[:MOST_KERNELS]
-                ]
-                if len(sample.kernels) > MOST_KERNELS:
-                    sample.flags.append(f"more than {MOST_KERNELS} device activities")
-                ticks.flags = sorted({*ticks.flags, *sample.flags})
+                # Only the last outputs are kept; those of a whole block may not fit.
+                self._last, sample.result = self.outputs_of(sample.result, destinations), None
+                samples.append(sample)
+            self._timer.settle(samples)
         finally:
             gc.enable()
-        return ticks, ()
+        return _ticks(self._timer.name, samples), ()
 
     def _export(self, calls: list[list[Any]]) -> Reply:
         """Send the outputs of one or several calls, one after another."""
@@ -200,6 +195,21 @@ class Worker:
         """Wait for the device."""
         if self.device.type == "cuda":
             torch.cuda.synchronize()
+
+
+def _ticks(timer: str, samples: list[Sample]) -> protocol.Ticks:
+    """What is told of a block; the device activities are those of its last call."""
+    kernels = samples[-1].kernels if samples else []
+    flags = {flag for sample in samples for flag in sample.flags}
+    if len(kernels) > MOST_KERNELS:
+        flags.add(f"more than {MOST_KERNELS} device activities")
+    return protocol.Ticks(
+        timer=timer,
+        device_ns=[sample.device_ns for sample in samples],
+        host_ns=[sample.host_ns for sample in samples],
+        kernels=[(name[:LONGEST_NAME], took) for name, took in kernels[:MOST_KERNELS]],
+        flags=sorted(flags),
+    )
 
 
 def serve(worker: Worker, conversation: Channel[Any]) -> None:
@@ -239,7 +249,7 @@ def main(trusted: bool, device: str, channel: int, page: int) -> int:
 
     Args:
         trusted: Take the reference's role.
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda" or ``protocol.DRY``.
         channel: Descriptor of the conversation with the runner.
         page: Descriptor of the memory file shared with the guardian.
 
@@ -254,14 +264,18 @@ def main(trusted: bool, device: str, channel: int, page: int) -> int:
     kind: Any = protocol.ToChild
     conversation: Channel[Any] = Channel(socket.socket(fileno=channel), kind)
     worker: Worker
-    if trusted:
+    if device == protocol.DRY:
+        from engine.run.dry import DryWorker
+
+        worker = DryWorker(page)
+    elif trusted:
         from engine.run.trusted import TrustedWorker
 
         worker = TrustedWorker(device, page)
     else:
         worker = Worker(device, page)
     started = time.monotonic()
-    if device != "cpu":
+    if device not in ("cpu", protocol.DRY):
         torch.zeros(1, device=device)
         torch.cuda.synchronize()
     conversation.send(protocol.Ready(pid=os.getpid(), seconds=time.monotonic() - started))

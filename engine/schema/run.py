@@ -33,6 +33,8 @@ class Settings(Struct, kw_only=True, omit_defaults=True):
         first_call_limit_s: Seconds the first call may take.
         call_limit_s: Seconds any later call may take.
         total_limit_s: Seconds one evaluation may take in all.
+        memory_limit_gib: Host memory that a solution's processes may use, or None for a share of
+            the machine's.
         quick_workloads: Workloads per definition in quick mode, smallest first.
         cpu_estimate_limit_s: On the CPU device, an evaluation whose estimate exceeds this is
             listed as not run.
@@ -52,6 +54,7 @@ class Settings(Struct, kw_only=True, omit_defaults=True):
     first_call_limit_s: float = 60.0
     call_limit_s: float = 10.0
     total_limit_s: float = 900.0
+    memory_limit_gib: float | None = None
     quick_workloads: int = 4
     cpu_estimate_limit_s: float = 60.0
     atol: float | None = None
@@ -74,6 +77,17 @@ QUICK = Settings(
 """Settings of ``--quick``."""
 
 
+class Busy(StrEnum):
+    """What to do with a GPU that somebody else's processes are using."""
+
+    WAIT = "wait"
+    """Until they are gone."""
+    SKIP = "skip"
+    """Do without this GPU."""
+    FLAG = "flag"
+    """Measure beside them, and mark the result as contended."""
+
+
 class Request(Struct, kw_only=True, omit_defaults=True):
     """What somebody asked to be run; written once as ``request.json``.
 
@@ -88,6 +102,11 @@ class Request(Struct, kw_only=True, omit_defaults=True):
         devices: "cpu", "cuda:0", ...; in order of preference.
         note: The user's own words about this run.
         commit: State of the git checkout that the solution was packed from, or "".
+        host: Name of the machine that it is to run on.
+        priority: Runs of higher priority go first; runs of the same in the order of asking.
+        busy: What to do beside somebody else's processes on a GPU.
+        resume: Skip what has been evaluated in the same way before.
+        retry_failed: With ``resume``: evaluate again what did not pass.
     """
 
     run: str
@@ -102,14 +121,21 @@ class Request(Struct, kw_only=True, omit_defaults=True):
     note: str = ""
     commit: str = ""
     user: str = ""
+    host: str = ""
+    priority: int = 0
+    busy: Busy = Busy.WAIT
+    resume: bool = False
+    retry_failed: bool = False
     form: int = FORM
 
 
 class Kind(StrEnum):
     """What an event reports."""
 
+    RUNNER_STARTED = "runner_started"
     RUN_STARTED = "run_started"
     QUEUED = "queued"
+    REQUEUED = "requeued"
     WAITING = "waiting"
     BUILDING = "building"
     FIRST_CALL = "first_call"
@@ -118,6 +144,7 @@ class Kind(StrEnum):
     VERIFYING = "verifying"
     DONE = "done"
     NOT_RUN = "not_run"
+    SKIPPED = "skipped"
     NOTICE = "notice"
     RUN_FINISHED = "run_finished"
 
@@ -126,7 +153,8 @@ class Event(Struct, kw_only=True, omit_defaults=True):
     """One line of ``events.jsonl``. Fields that a kind does not use are left out.
 
     Args:
-        kind: What happened.
+        kind: What happened. A run that is picked up by another runner, or again after it ended,
+            starts again (runner_started, run_started); what has ended stays so.
         t: Unix time in seconds.
         evaluation: Id of the evaluation within the run, or "".
         definition: Name (queued).
@@ -140,12 +168,15 @@ class Event(Struct, kw_only=True, omit_defaults=True):
         reference_latency_ms: Median of the reference.
         speedup: reference_latency_ms / latency_ms.
         timer: Name of the timer.
-        status: Verdict (done).
+        status: Verdict (done), or that of an earlier evaluation (skipped).
         message: One line: why it failed, why it was not run, what the notice says, how the run
             ended.
         log: File with the full log, relative to the run's folder (done).
         trace_file: File that the trace was appended to (done).
         elapsed_s: Seconds the evaluation took (done).
+        startup_s: Seconds to start a process and load the solution, where this evaluation was the
+            first in it (done).
+        pid: Process id of the runner (runner_started).
         max_absolute_error: Largest error (done, where outputs were compared).
         state: How the run ended: "finished", "cancelled" or "failed" (run_finished).
     """
@@ -169,6 +200,8 @@ class Event(Struct, kw_only=True, omit_defaults=True):
     log: str = ""
     trace_file: str = ""
     elapsed_s: float | None = None
+    startup_s: float | None = None
+    pid: int = 0
     max_absolute_error: float | str | None = None
     state: str = ""
 

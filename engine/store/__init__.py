@@ -4,7 +4,7 @@ The files are the truth; the index is a cache that may be deleted at any time. N
 torch or numpy, knows no screen, and runs nothing.
 """
 
-from engine.store.append import AppendError, append_line
+from engine.store.append import AppendError, append_line, append_once
 from engine.store.blobs import BlobError, blob_path
 from engine.store.documents import NotFound
 from engine.store.filing import trace_path
@@ -39,6 +39,7 @@ __all__ = [
     "Watcher",
     "WorkloadRow",
     "append_line",
+    "append_once",
     "blob_path",
     "bundled_dataset",
     "is_writable",

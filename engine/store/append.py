@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import mmap
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -44,6 +46,52 @@ def append_line(path: str | Path, data: bytes) -> int:
         raise ValueError("there is no line to append")
     path = Path(path)
     lines = data if data.endswith(b"\n") else data + b"\n"
+    with _opened(path, lines) as descriptor:
+        torn = _is_torn(descriptor)
+        return _append(descriptor, path, b"\n" + lines if torn else lines, lines) + torn
+
+
+def append_once(path: str | Path, line: bytes) -> bool:
+    """Append a line unless the file has it: what a writer that was killed may have done already.
+
+    Where the file ends in the beginning of the line (the writer was killed over it), the rest of
+    it is appended.
+
+    Args:
+        path: As for :func:`append_line`.
+        line: One line.
+
+    Returns:
+        False where it was there already.
+
+    Raises:
+        AppendError: The disk is full, or the file cannot be written. It carries the line.
+    """
+    path = Path(path)
+    whole = line.rstrip(b"\n") + b"\n"
+    with _opened(path, whole) as descriptor:
+        size = os.fstat(descriptor).st_size
+        missing = whole
+        if size:
+            with mmap.mmap(descriptor, size, prot=mmap.PROT_READ) as content:
+                if _holds(content, whole):
+                    return False
+                end = content[content.rfind(b"\n") + 1 :]
+            if end:
+                missing = whole[len(end) :] if whole.startswith(end) else b"\n" + whole
+        _append(descriptor, path, missing, whole)
+    return True
+
+
+def _holds(content: mmap.mmap, whole: bytes) -> bool:
+    """True if a whole line is among those of a file."""
+    place = content.find(whole)
+    return place == 0 or (place > 0 and content[place - 1] == 0x0A)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, lines: bytes) -> Iterator[int]:
+    """The file, made where missing, under its lock."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -52,15 +100,19 @@ def append_line(path: str | Path, data: bytes) -> int:
     try:
         with contextlib.suppress(OSError):  # a file system without locks: the write is one anyway
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        return _append(descriptor, path, lines)
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _append(descriptor: int, path: Path, lines: bytes) -> int:
+def _is_torn(descriptor: int) -> bool:
     start = os.fstat(descriptor).st_size
-    torn = start > 0 and os.pread(descriptor, 1, start - 1) != b"\n"
-    payload = b"\n" + lines if torn else lines
+    return start > 0 and os.pread(descriptor, 1, start - 1) != b"\n"
+
+
+def _append(descriptor: int, path: Path, payload: bytes, lines: bytes) -> int:
+    """Write at the end, all or nothing; the offset of the first byte."""
+    start = os.fstat(descriptor).st_size
     written = 0
     try:
         written = os.write(descriptor, payload)
@@ -74,7 +126,7 @@ def _append(descriptor: int, path: Path, lines: bytes) -> int:
     if start == 0:
         _sync_folder(path.parent)
     # O_APPEND: writers that do not know the lock may have come first.
-    return os.lseek(descriptor, 0, os.SEEK_CUR) - len(lines)
+    return os.lseek(descriptor, 0, os.SEEK_CUR) - len(payload)
 
 
 def _take_back(descriptor: int, start: int, written: int) -> None:

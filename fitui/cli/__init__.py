@@ -19,7 +19,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-COMMANDS = ("bench", "runs", "attach", "cancel", "pack", "unpack", "ls", "show", "index", "doctor")
+COMMANDS = (
+    "bench",
+    "runs",
+    "attach",
+    "pause",
+    "resume",
+    "priority",
+    "cancel",
+    "devices",
+    "pack",
+    "unpack",
+    "ls",
+    "show",
+    "index",
+    "doctor",
+)
 """Every subcommand, in the order of ``fitui --help``."""
 
 FAILED, WRONG = 1, 2

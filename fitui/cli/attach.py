@@ -1,6 +1,9 @@
 """Follow a run that was started elsewhere: its evaluations so far, and each as it ends.
 
-Ctrl-C leaves the run going.
+  fitui attach 20261122-104122-a3f9
+  fitui attach a3f9 --json        the end of its id will do
+
+Ctrl-C leaves the run going. Where the run's runner is gone, another one goes on with it.
 """
 
 from __future__ import annotations

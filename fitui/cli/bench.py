@@ -4,12 +4,15 @@
   fitui bench -s triton_rmsnorm_h4096 --where 'axis.batch_size<=64' --json
   fitui bench my_kernel/ -m 'wider loads'     a folder of sources: packed, then run
   fitui bench kernel.py -d rmsnorm_h4096      one file
-  fitui bench --detach            everything, on the best device here
+  fitui bench --detach            everything, on every GPU here that may be taken
+  fitui bench --resume            what has no result of this kind yet
+  fitui bench --priority 1 --busy flag -s mine    before other runs, beside other people's work
 
 The run belongs to a process of its own: closing the terminal leaves it going (`fitui attach`
 picks it up again), Ctrl-C cancels it. With --json, each evaluation is one JSON object on a line
-of its own, printed as it ends; `status` is null for one that was not run. Exit status: 0 if all
-passed, 1 if some did not, 2 if the run could not be carried out.
+of its own, printed as it ends; `status` is null for one that was not run, and `skipped` is true
+for one that --resume found made before, with the figures of then. Exit status: 0 if all passed,
+1 if some did not, 2 if the run could not be carried out.
 """
 
 from __future__ import annotations
@@ -17,16 +20,30 @@ from __future__ import annotations
 import argparse
 import difflib
 import fnmatch
+import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
-from engine.run.client import RunHandle, cancel, submit
-from engine.run.devices import find_devices
+from engine.run.client import RunHandle, cancel, list_runs, submit
+from engine.run.cost import Earlier
+from engine.run.devices import Device, find_devices
+from engine.schema.run import Busy
 from engine.store import TraceStore, resolve_layers
+from fitui import format as form
 from fitui.cli.follow import follow
 from fitui.cli.output import print_json
 from fitui.cli.pack import pack_into
+from fitui.estimates import (
+    RECENT,
+    cost_of,
+    cost_words,
+    evaluations_of,
+    made_with,
+    without_done,
+)
 
 HELP = "benchmark solutions and follow the run"
 
@@ -45,7 +62,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--device",
         metavar="DEVICE",
         default="idle",
-        help="cpu, cuda, cuda:0,1 or idle (the best that is here; the default)",
+        help="cpu, cuda, cuda:0,1 or idle (every GPU that may be taken; the default)",
+    )
+    parser.add_argument(
+        "--busy",
+        choices=[item.value for item in Busy],
+        default=Busy.WAIT.value,
+        help="a GPU on which somebody else's processes are: wait for it (the default), skip it, "
+        "or measure beside them and flag the result",
+    )
+    parser.add_argument(
+        "--priority", metavar="N", type=int, default=0, help="higher goes first; 0 is usual"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="skip what has been evaluated in the same way before"
+    )
+    parser.add_argument(
+        "--retry-failed", action="store_true", help="--resume, but not what did not pass"
     )
     parser.add_argument(
         "--quick", action="store_true", help="the smallest workloads, one input set, little timing"
@@ -58,34 +91,91 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Submit a request and follow it."""
     layers = resolve_layers(args.dataset, overlay=_path(args.overlay))
-    devices = [device.name for device in find_devices(args.device)]
+    devices = find_devices(args.device)
     commit = ""
     if args.path:
         commit = _pack(args, layers)
-    with TraceStore.open(layers) as store:
-        handle = submit(
-            layers,
-            devices=devices,
-            definitions=_names("definition", args.definition, _definition_names(store)),
-            solutions=_names("solution", args.solution, [row.name for row in store.solutions()]),
-            workloads=_workloads(args, store),
-            quick=args.quick,
-            note=args.note,
-            commit=commit,
-        )
-    announce(handle, layers)
-    if args.detach:
-        if args.json:
-            print_json({"run": handle.run, "folder": str(handle.folder.path)})
-        else:
-            print(handle.run)
-        return 0
+    handle: RunHandle | None = None
     try:
-        return follow(handle, json=args.json)
+        with TraceStore.open(layers) as store:
+            definitions = _names("definition", args.definition, _definition_names(store))
+            solutions = _names("solution", args.solution, _solution_names(store, definitions))
+            workloads = _workloads(args, store)
+            with _interrupt_kept():
+                handle = submit(
+                    layers,
+                    devices=[device.name for device in devices],
+                    definitions=definitions,
+                    solutions=solutions,
+                    workloads=workloads,
+                    quick=args.quick,
+                    note=args.note,
+                    commit=commit,
+                    priority=args.priority,
+                    busy=Busy(args.busy),
+                    resume=args.resume or args.retry_failed,
+                    retry_failed=args.retry_failed,
+                )
+            announce(handle, layers, _cost_words(handle, devices, store))
+        return _detach(handle, args) if args.detach else follow(handle, json=args.json)
     except KeyboardInterrupt:
+        if handle is None:
+            raise
         cancel(handle)
         print(f"\nfitui: cancelled run {handle.run}", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _interrupt_kept() -> Iterator[None]:
+    """Keep Ctrl-C until the block has ended: what is half asked for cannot be cancelled.
+
+    Raises:
+        KeyboardInterrupt: It came meanwhile.
+    """
+    came = False
+
+    def keep(_number: int, _frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+
+    former = signal.signal(signal.SIGINT, keep)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+    if came:
+        raise KeyboardInterrupt
+
+
+def _detach(handle: RunHandle, args: argparse.Namespace) -> int:
+    if args.json:
+        print_json({"run": handle.run, "folder": str(handle.folder.path)})
+    else:
+        print(handle.run)
+    return 0
+
+
+def _cost_words(handle: RunHandle, devices: Sequence[Device], store: TraceStore) -> str:
+    """What the run will cost, by what the newest runs took."""
+    request = handle.request
+    settings = request.settings
+    asked = evaluations = evaluations_of(store, request, settings)
+    if request.resume:
+        evaluations = without_done(
+            store,
+            asked,
+            [device.hardware for device in devices],
+            made_with(handle.folder.path.parents[1], settings),
+            retry_failed=request.retry_failed,
+        )
+    known = []
+    for earlier in list_runs(limit=RECENT):
+        earlier.poll()
+        known.append(Earlier(earlier.request.settings.quick, earlier.progress.cells.values()))
+    words = cost_words(cost_of(evaluations, request.devices, settings.quick, known))
+    before = len(asked) - len(evaluations)
+    return f"{words}, {before} made before" if before else words
 
 
 def _pack(args: argparse.Namespace, layers: Sequence[Path]) -> str:
@@ -105,10 +195,10 @@ def _pack(args: argparse.Namespace, layers: Sequence[Path]) -> str:
     return packed.commit
 
 
-def announce(handle: RunHandle, layers: Sequence[Path]) -> None:
-    """Say where a run is and where its traces go."""
-    devices = ", ".join(handle.request.devices)
-    print(f"fitui: run {handle.run} on {devices}, traces go to {layers[-1]}", file=sys.stderr)
+def announce(handle: RunHandle, layers: Sequence[Path], cost: str) -> None:
+    """Say where a run is, what it will cost, and where its traces go."""
+    where = f"run {handle.run} on {form.devices(handle.request.devices)}"
+    print(f"fitui: {where}: {cost}; traces go to {layers[-1]}", file=sys.stderr)
 
 
 def _path(text: str | None) -> Path | None:
@@ -117,6 +207,12 @@ def _path(text: str | None) -> Path | None:
 
 def _definition_names(store: TraceStore) -> list[str]:
     return [row.name for row in store.definitions()]
+
+
+def _solution_names(store: TraceStore, definitions: Sequence[str]) -> list[str]:
+    """Solutions that a pattern may mean: those of the definitions that are asked for."""
+    rows = store.solutions()
+    return [row.name for row in rows if not definitions or row.definition in definitions]
 
 
 def _names(kind: str, wanted: Iterable[str], known: Sequence[str]) -> list[str]:

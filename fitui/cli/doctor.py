@@ -19,7 +19,10 @@ import msgspec
 from engine.build.layout import CannotBuild
 from engine.build.toolchain import find_toolchain
 from engine.places import cache_dir, data_dir, state_dir
-from engine.run.devices import list_devices
+from engine.run import nvml
+from engine.run.devices import Device, list_devices
+from engine.run.occupancy import health
+from engine.run.preferences import quarantined
 from engine.run.prepare import LEVEL
 from engine.run.start_method import must_spawn
 from engine.schema import Binding, Language
@@ -99,19 +102,28 @@ def _library(name: str) -> Finding:
 
 
 def _devices() -> list[Finding]:
-    found = [
-        Finding(
-            what=device.name,
-            level=OK,
-            found=device.hardware + (f", driver {device.driver}" if device.driver else ""),
-        )
-        for device in list_devices()
-    ]
+    found = [_device(device) for device in list_devices()]
+    if len(found) > 1 and nvml.load() is None:
+        note = "not usable: who else is on a GPU and how it is cannot be known"
+        finding = Finding(what="NVML", level=NOTE, found=note, fix="pip install nvidia-ml-py")
+        return [*found, finding]
     if len(found) == 1:
         fix = "" if shutil.which("nvidia-smi") else "nvidia-smi is not on the PATH"
         note = "none; solutions run on the CPU device, Triton's in its interpreter"
         found.insert(0, Finding(what="GPU", level=NOTE, found=note, fix=fix))
     return found
+
+
+def _device(device: Device) -> Finding:
+    text = device.hardware + (f", driver {device.driver}" if device.driver else "")
+    if unfit := health(device):
+        fix = "its administrator has to look at it; other devices can be used meanwhile"
+        return Finding(what=device.name, level=BAD, found=f"{text}: {unfit}", fix=fix)
+    if kept := quarantined().get(device.key):
+        fix = f"once it is well: fitui devices --release {device.name}"
+        note = f"{text}: in quarantine, {kept.reason}"
+        return Finding(what=device.name, level=NOTE, found=note, fix=fix)
+    return Finding(what=device.name, level=OK, found=text)
 
 
 def _timer() -> Finding:

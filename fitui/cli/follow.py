@@ -8,10 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from engine.run import client
 from engine.run.client import RunHandle
 from engine.run.progress import Cell
 from engine.schema import Kind, Status, describe_axes
+from fitui import format as form
 from fitui.cli.output import (
+    NOTHING,
     Column,
     format_latency,
     format_ratio,
@@ -20,26 +23,60 @@ from fitui.cli.output import (
     shorten,
 )
 from fitui.format import clean, clean_lines
+from fitui.survey import survey
 
 POLL_S = 0.1
 NOT_RUN = "-"
+START_S = 15.0
+"""Seconds in which a runner that was started should be there, also on a busy machine."""
+MOST_RESTARTS = 3
+
+
+class _Runners:
+    """Has a run go on whose runner is gone, a few times; says so once."""
+
+    def __init__(self, handle: RunHandle) -> None:
+        self._handle = handle
+        self._started = handle.request.created
+        self._restarts = 0
+
+    def expected(self) -> bool:
+        """True if a runner will take the run on, after one has been started where none is."""
+        if self._handle.state != "stopped":
+            return False
+        if time.time() - self._started < START_S:
+            return True
+        if self._restarts == MOST_RESTARTS:
+            return False
+        if not self._restarts:
+            _say(
+                f"the runner of run {self._handle.run} is gone (its log: "
+                f"{self._handle.log_file}); another one goes on with it"
+            )
+        self._restarts += 1
+        self._started = time.time()
+        client.resume(self._handle)
+        return True
 
 
 def ends(handle: RunHandle, watch: Callable[[], None] = lambda: None) -> Iterator[Cell]:
     """Evaluations of a run as they end, until nothing more will happen.
+
+    A run whose runner is gone gets another one.
 
     Args:
         handle: The run.
         watch: Called each time it has been looked at.
     """
     told: set[str] = set()
+    runners = _Runners(handle)
     while True:
         handle.poll()
         for cell in list(handle.progress.cells.values()):
             if cell.ended and cell.evaluation not in told:
                 told.add(cell.evaluation)
                 yield cell
-        if not handle.live:
+        if not (handle.live or runners.expected()):
             return
         watch()
         time.sleep(POLL_S)
@@ -56,29 +93,57 @@ def follow(handle: RunHandle, *, json: bool) -> int:
         0 if every evaluation passed, 1 if some failed or were not run, 2 if the run broke down.
     """
     status_line = _StatusLine(enabled=not json)
-    notices = 0
-    for cell in ends(handle, lambda: status_line.show(handle)):
+    news = _News(handle, status_line)
+    try:
+        for cell in ends(handle, news.tell):
+            status_line.clear()
+            news.tell_notices()
+            if json:
+                print_json(as_json(handle, cell))
+            else:
+                _print_cell(cell)
+            sys.stdout.flush()
+    finally:
         status_line.clear()
-        for notice in handle.progress.notices[notices:]:
-            print(f"fitui: {clean(notice)}", file=sys.stderr)
-            notices += 1
-        if json:
-            print_json(as_json(handle, cell))
-        else:
-            _print_cell(cell)
-        sys.stdout.flush()
-    status_line.clear()
-    for notice in handle.progress.notices[notices:]:
-        print(f"fitui: {clean(notice)}", file=sys.stderr)
+    news.tell_notices()
     if not json:
         print_summary(handle)
     return exit_status(handle)
 
 
+class _News:
+    """What is said about a run as a whole while it is followed."""
+
+    def __init__(self, handle: RunHandle, status_line: _StatusLine) -> None:
+        self._handle, self._line = handle, status_line
+        self._notices = 0
+        self._paused = False
+
+    def tell(self) -> None:
+        """Say where it is, and that it is paused when that begins."""
+        paused = self._handle.state == "paused"
+        if paused and not self._paused:
+            self._line.clear()
+            run = self._handle.run
+            _say(f"run {run} is paused; `fitui resume {run}` has it go on")
+        self._paused = paused
+        self._line.show(self._handle)
+
+    def tell_notices(self) -> None:
+        """What the runner had to say aloud, each thing once."""
+        for notice in self._handle.progress.notices[self._notices :]:
+            _say(clean(notice))
+            self._notices += 1
+
+
+def _say(text: str) -> None:
+    print(f"fitui: {text}", file=sys.stderr)
+
+
 def exit_status(handle: RunHandle) -> int:
     """Exit status that says how a run ended, with the reason on standard error."""
     if handle.state != "finished":
-        reason = handle.progress.message or f"see {handle.folder.output_file}"
+        reason = handle.progress.message or f"see {handle.log_file}"
         print(f"fitui: run {handle.run} {handle.state}: {clean(reason)}", file=sys.stderr)
         return 1 if handle.state == "cancelled" else 2
     cells = handle.progress.cells.values()
@@ -109,6 +174,8 @@ def as_json(handle: RunHandle, cell: Cell) -> dict[str, Any]:
         "log": str(handle.folder.path / cell.log) if cell.log else "",
         "trace_file": cell.trace_file,
         "elapsed_s": cell.elapsed_s,
+        "startup_s": cell.startup_s,
+        "skipped": cell.phase is Kind.SKIPPED,
     }
 
 
@@ -120,13 +187,15 @@ def _print_cell(cell: Cell) -> None:
         unit = " us" if latency[-1].isdigit() else ""
         figures = f"{latency + unit:>9}  {format_ratio(cell.speedup):>9}"
     name = clean(f"{cell.definition} / {cell.solution}")
-    print(f"{letter} {figures:<22} {name}  {describe_axes(cell.axes)}".rstrip())
-    if cell.message:
+    skipped = cell.phase is Kind.SKIPPED
+    before = "  (before)" if skipped else ""
+    print(f"{letter} {figures:<22} {name}  {describe_axes(cell.axes)}{before}".rstrip())
+    if cell.message and not skipped:
         print(f"    {clean_lines(cell.message)[0]}")
 
 
 def print_summary(handle: RunHandle) -> None:
-    """A row per solution: how many passed, and the geometric mean of the speedups."""
+    """A row per solution: how many passed, the mean of the speedups, the cost of starting it."""
     rows = []
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in handle.progress.cells.values():
@@ -141,7 +210,8 @@ def print_summary(handle: RunHandle) -> None:
         speedups = [cell.speedup for cell in passed if cell.speedup]
         mean = math.exp(math.fsum(map(math.log, speedups)) / len(speedups)) if speedups else None
         rest = ", ".join(f"{number} {label}" for label, number in counts.items())
-        rows.append([definition, solution, f"{len(passed)}/{len(cells)}", format_ratio(mean), rest])
+        share = f"{len(passed)}/{len(cells)}"
+        rows.append([definition, solution, share, format_ratio(mean), _startup(cells), rest])
     if rows:
         print()
         columns = [
@@ -149,10 +219,20 @@ def print_summary(handle: RunHandle) -> None:
             Column("solution", shrinks=True),
             Column("passed", right=True),
             Column("geomean x ref", right=True),
+            Column("start", right=True),
             Column("else", shrinks=True),
         ]
         print_table(columns, rows)
+    skipped = sum(cell.phase is Kind.SKIPPED for cell in handle.progress.cells.values())
+    if skipped:
+        print(f"\n{form.count(skipped, 'evaluation')} skipped: made in the same way before")
     print(f"\nrun {handle.run}  {handle.folder.path}")
+
+
+def _startup(cells: list[Cell]) -> str:
+    """Seconds to start the processes of a solution and load it in them."""
+    found = [cell.startup_s for cell in cells if cell.startup_s is not None]
+    return f"{sum(found):.2f} s" if found else NOTHING
 
 
 def _unrun(cell: Cell) -> str:
@@ -186,10 +266,14 @@ def now_text(handle: RunHandle) -> str:
     """How far a run is, and what it does or waits for."""
     progress = handle.progress
     text = f"run {handle.run}: {progress.ended}/{len(progress.cells)}"
-    active = [
-        cell for cell in progress.cells.values() if not cell.ended and cell.phase is not Kind.QUEUED
-    ]
-    if active:
-        phase = str(active[0].phase).replace("_", " ")
-        text += f", {active[0].message or f'{phase} {active[0].solution}'}"
+    seen = survey(handle.state, progress.cells.values())
+    if handle.state == "paused":
+        text += ", paused"
+    if seen.left_s is not None:
+        text += f", about {form.rough(seen.left_s)} left"
+    if seen.active is not None:
+        phase = str(seen.active.phase).replace("_", " ")
+        text += f", {seen.active.message or f'{phase} {seen.active.solution}'}"
+    elif seen.waits_for:
+        text += f", waiting for {seen.waits_for}"
     return clean(text)

@@ -1,4 +1,11 @@
-"""List runs, newest first: what was asked for, how far it is, how it ended."""
+"""List runs, newest first: what was asked for, how far it is, what it waits for, how it ended.
+
+  fitui runs
+  fitui runs --limit 100 --json
+
+A run is queued until a device has begun with it, and stopped where it has not ended and no runner
+works on it: `fitui resume RUN` starts one.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +14,9 @@ import sys
 from typing import Any
 
 from engine.run.client import RunHandle, list_runs, runs_dir
-from fitui.cli.output import Column, format_age, print_json, print_table
+from fitui import format as form
+from fitui.cli.output import NOTHING, Column, format_age, print_json, print_table
+from fitui.survey import survey
 
 HELP = "list runs and how far they are"
 
@@ -33,22 +42,35 @@ def run(args: argparse.Namespace) -> int:
     columns = [
         Column("run"),
         Column("state"),
+        Column("priority", right=True),
         Column("done", right=True),
         Column("failed", right=True),
+        Column("left", right=True),
         Column("device"),
         Column("age", right=True),
         Column("what", shrinks=True),
+        Column("waits for", shrinks=True),
     ]
-    print_table(columns, [_row(handle) for handle in handles])
+    rows = [_row(handle) for handle in handles]
+    # What no run has anything to say about takes no room.
+    shown = [number for number in range(len(columns)) if any(row[number] for row in rows)]
+    print_table(
+        [columns[number] for number in shown],
+        [[row[number] or NOTHING for number in shown] for row in rows],
+    )
     return 0
 
 
 def as_json(handle: RunHandle) -> dict[str, Any]:
     """One run for a program."""
     progress, request = handle.progress, handle.request
+    seen = survey(handle.state, progress.cells.values())
     return {
         "run": handle.run,
         "state": handle.state,
+        "priority": handle.priority,
+        "waits_for": seen.waits_for,
+        "left_s": seen.left_s,
         "evaluations": len(progress.cells),
         "ended": progress.ended,
         "counts": dict(progress.counts),
@@ -61,6 +83,8 @@ def as_json(handle: RunHandle) -> dict[str, Any]:
         "created": request.created,
         "finished": progress.finished,
         "folder": str(handle.folder.path),
+        "log": str(handle.log_file),
+        "runner_pid": handle.runner_pid,
     }
 
 
@@ -71,12 +95,16 @@ def _row(handle: RunHandle) -> list[str]:
         what += " (quick)"
     if request.note:
         what += f": {request.note}"
+    seen = survey(handle.state, progress.cells.values())
     return [
         handle.run,
-        handle.state,
+        seen.standing,
+        str(handle.priority or ""),
         f"{progress.ended}/{len(progress.cells)}",
-        str(progress.failed),
-        ",".join(request.devices),
+        str(progress.failed or ""),
+        "" if seen.left_s is None else form.rough(seen.left_s),
+        form.devices(request.devices),
         format_age(request.created),
         what,
+        seen.waits_for,
     ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fitui import commands
 from fitui.format import clean
+from fitui.run_view import RunView
 from fitui.screens.page import Page
 from fitui.session import Session
 from fitui.view import Trail, View
@@ -44,8 +47,7 @@ def run_spans(session: Session, seen: float, now: float) -> list[Span]:
         done = sum(view.ended for view in live)
         every = sum(len(view.cells) for view in live)
         failed = sum(view.failed for view in live)
-        name = "run" if len(live) == 1 else f"{len(live)} runs"
-        words = f"{name} {done}/{every}" if every else f"{name} starting"
+        words = f"{_live_words(live)} {done}/{every}" if every else f"{_live_words(live)} starting"
         tail: list[Span] = [(f" {failed} failed", "failed")] if failed else []
         return [(f"  {words}", "live"), *tail, (" ", "")]
     if session.store.indexing:
@@ -57,7 +59,18 @@ def run_spans(session: Session, seen: float, now: float) -> list[Span]:
     text = f"  run {last.state} {last.ended}/{len(last.cells)}"
     if last.failed:
         return [(text, "dim"), (f" {last.failed} failed", "failed"), (" ", "")]
-    return [(text, "failed" if last.state in ("failed", "died") else "passed"), (" ", "")]
+    return [(text, "failed" if last.broken else "passed"), (" ", "")]
+
+
+def _live_words(live: Sequence[RunView]) -> str:
+    """``run``, ``run paused``, ``2 runs, 1 queued``."""
+    states = [view.survey.standing for view in live]
+    counts = [(state, states.count(state)) for state in ("queued", "paused")]
+    if len(live) == 1:
+        return " ".join(["run", *(state for state, number in counts if number)])
+    return ", ".join(
+        [f"{len(live)} runs", *(f"{number} {state}" for state, number in counts if number)]
+    )
 
 
 def footer_spans(scopes: set[str], width: int) -> list[Span]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from engine.store import QueryError, SolutionRow, TraceRow, WorkloadRow
 from fitui.format import clean, short_axis
+from fitui.run_view import Target
 from fitui.screens.definitions import definition_target
 from fitui.screens.fields import SOLUTION_FIELDS, TRACE_FIELDS, WORKLOAD_FIELDS, axes_text
 from fitui.screens.listing import ListPage
 from fitui.screens.rows import FetchedRows, Field
-from fitui.screens.where import exact, shifted, within
-from fitui.session import Session, Target
+from fitui.session import Session
 from fitui.view import View
+from fitui.where import exact, shifted, within
 from fitui.widgets.lines import Span
 
 DEFINITION_TABS = (

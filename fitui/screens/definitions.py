@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from engine.store import DefinitionRow
 from fitui.format import clean
+from fitui.run_view import Target
 from fitui.screens.fields import DEFINITION_FIELDS
 from fitui.screens.listing import ListPage
 from fitui.screens.rows import FetchedRows
-from fitui.session import Target, layers_text
+from fitui.session import layers_text
 from fitui.view import View
 from fitui.widgets.lines import Span
 

@@ -11,8 +11,8 @@ from engine.schema.run import Kind
 from engine.store import DefinitionRow, SolutionRow, TraceRow, WorkloadRow
 from fitui import format as form
 from fitui.format import clean
+from fitui.run_view import RunView
 from fitui.screens.rows import Field
-from fitui.session import RunView
 
 PHASES = {
     Kind.QUEUED: ("q", "queued"),
@@ -159,14 +159,17 @@ _SHORT = {
 
 
 def phase_words(cell: Cell) -> str:
-    """The verdict or the phase in two words at most."""
+    """The verdict or the phase in two words at most, and whether it is an earlier verdict."""
     if cell.status:
-        return _SHORT.get(cell.status, status_words(cell.status.value))
+        words = _SHORT.get(cell.status, status_words(cell.status.value))
+        return f"{words}, before" if cell.phase is Kind.SKIPPED else words
     return PHASES.get(cell.phase, ("", cell.phase.value))[1]
 
 
 def cell_mark(cell: Cell) -> str:
     """Style of an evaluation of a run."""
+    if cell.phase is Kind.SKIPPED and cell.status is Status.PASSED:
+        return "dim"
     if cell.status:
         return status_mark(cell.status.value)
     return "dim" if cell.phase in (Kind.QUEUED, Kind.NOT_RUN) else "live"
@@ -192,23 +195,44 @@ def _r(row: Any) -> RunView:
     return row
 
 
+STATES = {
+    "queued": ("q", "dim"),
+    "running": ("r", "live"),
+    "paused": ("p", "warn"),
+    "stopped": ("s", "failed"),
+    "finished": ("f", "passed"),
+    "cancelled": ("c", "dim"),
+    "failed": ("x", "failed"),
+}
+"""Letter and style of each state of a run."""
+
+
 def _run_mark(row: Any) -> str:
     view = _r(row)
-    if view.live:
-        return "live"
-    return "failed" if view.failed or view.state in ("failed", "died") else "passed"
+    if view.state == "finished" and view.failed:
+        return "failed"
+    return STATES[view.survey.standing][1]
+
+
+def _left(row: Any) -> str:
+    left = _r(row).survey.left_s
+    return "" if left is None else form.rough(left)
 
 
 RUN_FIELDS = (
     Field("RUN", 20, lambda r: _r(r).run, sort="run"),
-    Field("STATE", 9, lambda r: _r(r).state, mark=_run_mark),
+    Field("S", 1, lambda r: STATES[_r(r).survey.standing][0], mark=_run_mark),
+    Field("STATE", 9, lambda r: _r(r).survey.standing, mark=_run_mark),
     Field("DONE", 7, lambda r: f"{_r(r).ended}/{len(_r(r).cells)}", right=True),
     Field("FAIL", 4, lambda r: str(_r(r).failed or ""), right=True, mark=lambda _r: "failed"),
+    Field("PRI", 3, lambda r: str(_r(r).priority or ""), right=True),
+    Field("LEFT", 6, _left, right=True),
     Field("AGE", 4, lambda r: _age(_r(r).request.created), right=True),
-    Field("TOOK", 6, lambda r: form.seconds(run_seconds(_r(r))), right=True),
-    Field("WHAT", 20, lambda r: clean(_r(r).subject), grow=60),
-    Field("DEVICES", 8, lambda r: clean(" ".join(_r(r).request.devices)), grow=12),
+    Field("WHAT", 17, lambda r: clean(_r(r).subject), grow=40),
+    Field("WAITS FOR", 14, lambda r: clean(_r(r).survey.waits_for), grow=30),
+    Field("DEVICE", 8, lambda r: clean(form.devices(_r(r).request.devices)), grow=12),
     Field("MODE", 5, lambda r: "quick" if _r(r).request.settings.quick else "full"),
+    Field("TOOK", 6, lambda r: form.seconds(run_seconds(_r(r))), right=True),
 )
 
 

@@ -16,11 +16,12 @@ from textual.screen import Screen
 
 from engine.store import QueryError
 from fitui.memory import Memory
+from fitui.run_view import Target
 from fitui.screens.chrome import crumb_spans, footer_spans, run_spans
 from fitui.screens.nothing import NothingPage
 from fitui.screens.page import Page
 from fitui.screens.pages import page_for
-from fitui.session import Session, Target
+from fitui.session import Session
 from fitui.view import HOME, Navigator, View, ViewError, parse_view, trail_to
 from fitui.widgets.filter_bar import FilterBar
 from fitui.widgets.matrix import Matrix
@@ -161,6 +162,11 @@ class Frame(Screen[None], inherit_bindings=False):
     def say(self, text: str, style: str = "") -> None:
         """Put a sentence into the status line until the next key."""
         self._message = (text, style)
+        self._show_status()
+
+    def ask(self, question: str, action: Callable[[], None]) -> None:
+        """Do something if the answer is yes."""
+        self._question = (question, action)
         self._show_status()
 
     def scopes(self) -> set[str]:

@@ -26,6 +26,7 @@ LEGEND: tuple[tuple[str, str], ...] = (
     ("q w b f k t v", "queued, waiting, building, first call, checking, timing, verifying"),
     (".", "never run"),
     ("-", "not run in this run: the status line says why"),
+    ("q r p s f c x", "a run: queued, running, paused, stopped, finished, cancelled, failed"),
 )
 
 

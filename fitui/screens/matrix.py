@@ -6,6 +6,7 @@ from typing import Any
 
 from fitui import format as form
 from fitui.format import clean
+from fitui.run_view import RunView, Target
 from fitui.screens.definition_tabs import (
     DEFINITION_TABS,
     definition_tab,
@@ -16,9 +17,8 @@ from fitui.screens.definitions import definition_target
 from fitui.screens.fields import axes_text, cell_mark, phase_words, status_words
 from fitui.screens.matrix_model import MatrixModel
 from fitui.screens.page import Page
-from fitui.screens.where import exact
-from fitui.session import RunView, Target
 from fitui.view import View
+from fitui.where import exact
 from fitui.widgets.lines import Span
 
 
@@ -97,7 +97,7 @@ class MatrixPage(Page):
         cell = self.model.live.get(pair)
         if cell is not None:
             for view in self.session.runs_of(self.view.subject):
-                if view.cells.get(cell.evaluation) is cell:
+                if view.cell_for(*pair) is cell:
                     return View("evaluation", f"{view.run}/{cell.evaluation}")
         stored = self.model.stored.get(pair)
         return View("trace", str(stored.id)) if stored else None

@@ -14,8 +14,8 @@ from engine.schema.run import Kind
 from engine.store import SolutionRow, TraceRow, WorkloadRow
 from fitui import format as form
 from fitui.format import clean, workload_labels
+from fitui.run_view import RunView
 from fitui.screens.fields import LETTERS, PHASES, cell_mark, status_mark
-from fitui.session import RunView
 from fitui.widgets.table_source import Column
 
 NAME_WIDTH = 34
@@ -77,6 +77,9 @@ class MatrixModel:
         stored = self.stored.get((cell.solution, cell.workload))
         if stored is not None and stored.evaluation == cell.evaluation:
             return view.live and cell.status is not None
+        if cell.phase is Kind.SKIPPED:
+            # Its verdict is that of a trace that should be there.
+            return stored is None
         if view.live:
             return True
         if cell.phase is Kind.NOT_RUN:

@@ -6,9 +6,11 @@ matrix or text) and keeps no state that the view and the files do not hold.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from fitui.session import RunView, Session, Target
+from fitui.run_view import RunView, Target
+from fitui.session import Session
 from fitui.view import View
 from fitui.widgets.lines import Span
 
@@ -43,6 +45,9 @@ class Bench(Protocol):
 
     def start_run(self, target: Target) -> None:
         """Run something with the default choice, and show it."""
+
+    def ask(self, question: str, action: Callable[[], None]) -> None:
+        """Do something if the answer is yes."""
 
     def refresh_chrome(self) -> None:
         """Paint crumbs, bar, status and footer again."""

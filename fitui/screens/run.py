@@ -5,12 +5,13 @@ from __future__ import annotations
 from engine.run.progress import Cell
 from engine.schema import Status
 from fitui.format import clean
+from fitui.run_view import RunView, Target
 from fitui.screens.definition_tabs import pair_target
 from fitui.screens.fields import CELL_FIELDS, axes_text
 from fitui.screens.listing import ListPage
 from fitui.screens.rows import FetchedRows, keep_matching, listed_rows
-from fitui.screens.runs import again, run_words
-from fitui.session import RunView, Target
+from fitui.screens.run_keys import RunKeys
+from fitui.screens.runs import run_words, trouble
 from fitui.view import View
 from fitui.widgets.lines import Span
 
@@ -22,7 +23,7 @@ _SORTS = {
 }
 
 
-class RunPage(ListPage):
+class RunPage(RunKeys, ListPage):
     """The evaluations of one run."""
 
     fields = CELL_FIELDS
@@ -61,7 +62,11 @@ class RunPage(ListPage):
         """How far it is."""
         left, right = super().bar()
         view = self.run_view()
-        style = "live" if view.live else "failed" if view.failed else "passed"
+        style = "passed"
+        if view.broken or view.failed:
+            style = "failed"
+        if view.live:
+            style = "live"
         return [*left, (f" {run_words(view)}", style)], right
 
     def _cell(self) -> Cell | None:
@@ -83,10 +88,9 @@ class RunPage(ListPage):
         cell = self._cell()
         return cell.solution if cell else ""
 
-    def live_run(self) -> RunView | None:
-        """This run, if it goes on."""
-        view = self.run_view()
-        return view if view.live else None
+    def run_here(self) -> RunView | None:
+        """This run."""
+        return self.run_view()
 
     def targets(self) -> list[Target]:
         """The pair under the cursor."""
@@ -96,15 +100,14 @@ class RunPage(ListPage):
         return [pair_target(cell.definition, cell.solution, cell.workload, cell.axes)]
 
     def scopes(self) -> set[str]:
-        """It can be cancelled while it goes on, and run again."""
-        scopes = super().scopes() | {"failures", "runnable"}
-        return scopes | {"live"} if self.run_view().live else scopes
+        """Keys of the run, and of the evaluation under the cursor."""
+        return super().scopes() | {"failures"} | self.run_scopes()
 
     def hint(self) -> list[Span]:
         """Message of the evaluation under the cursor."""
         cell, view = self._cell(), self.run_view()
-        if view.state in ("died", "failed"):
-            return [(f" see {view.folder / 'runner.log'}", "warn")]
+        if view.broken:
+            return [(f" {trouble(view)}", "warn")]
         if cell is None:
             return []
         words = cell.message or f"{cell.solution} on {axes_text(cell.axes)}"
@@ -122,7 +125,3 @@ class RunPage(ListPage):
 
     def store_changed(self) -> None:
         """Nothing here is from the dataset."""
-
-    def do_run(self) -> None:
-        """Run the same again."""
-        again(self, self.run_view())

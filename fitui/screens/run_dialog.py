@@ -1,14 +1,19 @@
-"""The run dialog: what, where, how thoroughly, and a note; arrows choose, Enter starts."""
+"""The run dialog: what, where, how thoroughly, and what it will cost; Enter starts."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.strip import Strip
 
+from engine.run.cost import Cost
+from fitui import format as form
+from fitui.estimates import cost_words
+from fitui.run_view import Choice, Target
 from fitui.screens.dialog import Dialog
-from fitui.session import Choice, Target
 from fitui.widgets.lines import LineWidget, Span
 
 _MODES = ("quick", "full")
@@ -16,45 +21,85 @@ _MODE_WORDS = {
     "quick": "few small workloads, short timing",
     "full": "every workload, timed until the interval is narrow",
 }
+_AGAIN = (
+    "everything, also what has a result",
+    "missing only: what has no result of this kind",
+)
+_WHAT, _DEVICE, _MODE, _REPEAT, _NOTE = range(5)
+_LINES = 5
+
+CostOf = Callable[[Target, Choice], Cost]
 
 
 class RunForm(LineWidget):
-    """Four lines, one of them under the cursor."""
+    """Five lines, one of them under the cursor, and the cost of what they say.
 
-    DEFAULT_CSS = "RunForm { height: 7; width: 100%; }"
+    Args:
+        targets: What can be run; at least one.
+        devices: What it can be run on; at least one.
+        choice: The default.
+        cost: Estimates.
+        asked: True if the form appears because of the cost.
+    """
 
-    def __init__(self, targets: list[Target], devices: list[str], choice: Choice) -> None:
+    DEFAULT_CSS = "RunForm { height: 9; width: 100%; }"
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        devices: Sequence[tuple[str, ...]],
+        choice: Choice,
+        cost: CostOf,
+        asked: bool,
+    ) -> None:
         super().__init__(id="run-form")
-        self._targets, self._devices = targets, devices
+        self._choices = (targets, devices, _MODES, _AGAIN)
+        self._cost_of, self._asked = cost, asked
+        device = devices.index(choice.devices) if choice.devices in devices else 0
+        self._at = [0, device, 0 if choice.quick else 1, int(choice.missing)]
         self.line = 0
-        self._target = 0
-        self._device = devices.index(choice.device) if choice.device in devices else 0
-        self._mode = 0 if choice.quick else 1
         self.note = choice.note
+        self._cost = self._find_cost()
 
     @property
     def result(self) -> tuple[Target, Choice]:
         """What was chosen."""
+        targets, devices, modes, _again = self._choices
         choice = Choice(
-            device=self._devices[self._device], quick=_MODES[self._mode] == "quick", note=self.note
+            devices=devices[self._at[_DEVICE]],
+            quick=modes[self._at[_MODE]] == "quick",
+            missing=bool(self._at[_REPEAT]),
+            note=self.note,
         )
-        return self._targets[self._target], choice
+        return targets[self._at[_WHAT]], choice
+
+    def _find_cost(self) -> Cost:
+        return self._cost_of(*self.result)
 
     def _rows(self) -> list[tuple[str, str, str]]:
-        mode = _MODES[self._mode]
+        target, choice = self.result
+        mode = _MODES[self._at[_MODE]]
+        device = form.devices(choice.devices)
+        if len(choice.devices) > 1:
+            device += ", as they are free"
         return [
-            ("what", self._targets[self._target].title, _of(self._target, self._targets)),
-            ("device", self._devices[self._device], _of(self._device, self._devices)),
-            ("mode", f"{mode}: {_MODE_WORDS[mode]}", _of(self._mode, _MODES)),
+            ("what", form.clean(target.title), self._of(_WHAT)),
+            ("device", device, self._of(_DEVICE)),
+            ("mode", f"{mode}: {_MODE_WORDS[mode]}", self._of(_MODE)),
+            ("again", _AGAIN[self._at[_REPEAT]], self._of(_REPEAT)),
             ("note", self.note, "type"),
         ]
 
+    def _of(self, line: int) -> str:
+        number = len(self._choices[line])
+        return f"<{self._at[line] + 1}/{number}>" if number > 1 else ""
+
     def paint(self, y: int) -> Strip:
-        """The title, a line of the form, or the keys."""
+        """The title, a line of the form, the cost, or the keys."""
         rows = self._rows()
         if y == 0:
             return self.strip([(" run how", "title")])
-        if y <= len(rows):
+        if y <= _LINES:
             label, value, more = rows[y - 1]
             on = self.line == y - 1
             caret: list[Span] = [(" ", "match")] if on and label == "note" else []
@@ -62,34 +107,39 @@ class RunForm(LineWidget):
             return self.strip(
                 [(f" {label:<7}", style or "dim"), (value, style), *caret, (f"  {more}", "dim")]
             )
-        if y == len(rows) + 2:
+        if y == _LINES + 2:
+            return self.strip(self._cost_spans())
+        if y == _LINES + 3:
             return self.strip([(" Enter runs   up down left right choose   Esc leaves", "dim")])
         return self.strip([])
 
+    def _cost_spans(self) -> list[Span]:
+        if not self._cost.count and self._at[_REPEAT]:
+            return [(" nothing is missing: all of it has such a result", "warn")]
+        if not self._cost.count:
+            return [(" nothing to run: no solution or no workload", "warn")]
+        words = cost_words(self._cost, guess=True)
+        if self._asked:
+            return [(f" {words}: Enter runs it", "warn")]
+        return [(f" {words}", "title")]
+
     def move(self, by: int) -> None:
         """Another line."""
-        self.line = (self.line + by) % 4
+        self.line = (self.line + by) % _LINES
         self.repaint()
 
     def choose(self, by: int) -> None:
         """Another value on this line."""
-        if self.line == 0:
-            self._target = (self._target + by) % len(self._targets)
-        elif self.line == 1:
-            self._device = (self._device + by) % len(self._devices)
-        elif self.line == 2:
-            self._mode = (self._mode + by) % len(_MODES)
+        if self.line != _NOTE:
+            number = len(self._choices[self.line])
+            self._at[self.line] = (self._at[self.line] + by) % number
+            self._cost = self._find_cost()
         self.repaint()
 
     def write(self, note: str) -> None:
         """Another note; the cursor goes to it."""
-        self.note, self.line = note, 3
+        self.note, self.line = note, _NOTE
         self.repaint()
-
-
-def _of(index: int, choices: object) -> str:
-    number = len(choices)  # type: ignore[arg-type]
-    return f"<{index + 1}/{number}>" if number > 1 else ""
 
 
 class RunDialog(Dialog[tuple[Target, Choice] | None]):
@@ -97,13 +147,23 @@ class RunDialog(Dialog[tuple[Target, Choice] | None]):
 
     Args:
         targets: What can be run, most likely first; at least one.
-        devices: Where.
+        devices: Where; at least one.
         choice: The default.
+        cost: Estimates what a choice will cost.
+        asked: True if it is asked because it costs much.
     """
 
-    def __init__(self, targets: list[Target], devices: list[str], choice: Choice) -> None:
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        devices: Sequence[tuple[str, ...]],
+        choice: Choice,
+        cost: CostOf,
+        *,
+        asked: bool = False,
+    ) -> None:
         super().__init__()
-        self.form = RunForm(targets, devices, choice)
+        self.form = RunForm(targets, devices, choice, cost, asked)
 
     def compose(self) -> ComposeResult:
         """The form in a box."""
@@ -114,7 +174,7 @@ class RunDialog(Dialog[tuple[Target, Choice] | None]):
         """Choose, type, start or leave."""
         event.stop()
         form, key = self.form, event.key
-        on_note = form.line == 3
+        on_note = form.line == _NOTE
         if key in ("escape", "ctrl+c", "ctrl+q"):
             self.dismiss(None)
         elif key == "enter":

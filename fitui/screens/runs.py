@@ -1,17 +1,18 @@
-"""Runs: every run of this user, newest first, going on or ended."""
+"""Runs: every run of this user, newest first, queued, going on or ended."""
 
 from __future__ import annotations
 
 from fitui import format as form
+from fitui.run_view import RunView
 from fitui.screens.fields import RUN_FIELDS
 from fitui.screens.listing import ListPage
 from fitui.screens.rows import FetchedRows, keep_matching, listed_rows
-from fitui.session import RunView
+from fitui.screens.run_keys import RunKeys
 from fitui.view import View
 from fitui.widgets.lines import Span
 
 
-class RunsPage(ListPage):
+class RunsPage(RunKeys, ListPage):
     """Every run."""
 
     fields = RUN_FIELDS
@@ -31,33 +32,31 @@ class RunsPage(ListPage):
             "1 shows the definitions; r there runs all solutions of one in the background.",
         ]
 
-    def _row(self) -> RunView | None:
+    def run_here(self) -> RunView | None:
+        """The run under the cursor."""
         row = self.current()
-        return row if isinstance(row, RunView) else None
+        # As it is now: a row shows how it was when it was painted.
+        return self.session.runs.get(row.run) if isinstance(row, RunView) else None
 
     def opened(self) -> View | None:
         """The run's evaluations."""
-        row = self._row()
+        row = self.run_here()
         return View("run", row.run) if row else None
 
-    def live_run(self) -> RunView | None:
-        """The run under the cursor, if it goes on."""
-        row = self._row()
-        return row if row and row.live else None
-
     def scopes(self) -> set[str]:
-        """A run can be run again."""
-        scopes = super().scopes() | {"failures"}
-        return scopes | {"runnable"} if self._row() else scopes
+        """Keys of the run under the cursor."""
+        return super().scopes() | {"failures"} | self.run_scopes()
 
     def hint(self) -> list[Span]:
         """How it ended, or how far it is."""
-        row = self._row()
-        return [] if row is None else [(f" {run_words(row)}", "dim")]
+        row = self.run_here()
+        if row is None:
+            return []
+        return [(f" {run_words(row)}", "dim")] if not row.broken else [(f" {trouble(row)}", "warn")]
 
     def is_failure(self, row: object) -> bool:
         """A run with failures."""
-        return isinstance(row, RunView) and bool(row.failed or row.state in ("failed", "died"))
+        return isinstance(row, RunView) and bool(row.failed or row.broken)
 
     def runs_changed(self, runs: frozenset[str]) -> None:
         """Show how far they are."""
@@ -66,29 +65,33 @@ class RunsPage(ListPage):
     def store_changed(self) -> None:
         """Nothing here is from the dataset."""
 
-    def do_run(self) -> None:
-        """Run the same again."""
-        row = self._row()
-        if row is not None:
-            again(self, row)
-
-
-def again(page: ListPage, row: RunView) -> None:
-    """Start a run like another, and go to it."""
-    new = page.session.run_again(row)
-    page.bench.go(View("run", new.run))
-    page.bench.say(f"run {new.run} started")
-
 
 def run_words(row: RunView) -> str:
     """A run in one sentence."""
-    text = f"{row.state}: {row.ended} of {len(row.cells)} ended"
+    seen = row.survey
+    text = f"{seen.standing}: {row.ended} of {len(row.cells)} ended"
     if row.failed:
         text += f", {row.failed} failed"
+    if row.state == "stopped":
+        text += ", the runner is gone"
+    if seen.left_s is not None:
+        text += f", about {form.rough(seen.left_s)} left"
+    if seen.waits_for:
+        text += f", waits for {form.clean(seen.waits_for)}"
+    if row.priority:
+        text += f", priority {row.priority}"
     if row.message and row.message != row.state:
         text += f" - {form.clean(row.message)}"
-    if row.state == "died":
-        text += " - the runner is gone"
+    if row.state == "paused":
+        text += " - p has it go on"
     if row.notices:
         text += f" - {form.clean(row.notices[-1])}"
     return text
+
+
+def trouble(row: RunView) -> str:
+    """Why a run did not get to its end, and what to do about it."""
+    log = form.clean(str(row.log_file))
+    if row.state == "stopped":
+        return f"the runner is gone; p starts it again; its log: {log}"
+    return f"{form.clean(row.message) or 'failed'}; p tries again; the runner's log: {log}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from engine.store import TraceRow
 from fitui.format import count
+from fitui.run_view import Target
 from fitui.screens.definition_tabs import StoreTab, TraceRows, solution_target
 from fitui.screens.documents import Line, fact, heading, wrapped
 from fitui.screens.fields import TRACE_FIELDS
 from fitui.screens.page import Page
 from fitui.screens.rows import Field
-from fitui.screens.where import exact
-from fitui.session import Target
 from fitui.view import View
+from fitui.where import exact
 from fitui.widgets.code import CodeLines, lexer_for
 from fitui.widgets.lines import Span
 from fitui.widgets.text import Document, Joined, Lines

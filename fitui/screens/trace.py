@@ -10,13 +10,14 @@ from typing import Any
 
 from engine.run.progress import Cell
 from engine.schema import Trace, encode_pretty
+from engine.schema.run import Kind
 from engine.store import TraceRow
 from fitui.format import clean_lines
+from fitui.run_view import RunView, Target
 from fitui.screens.definition_tabs import pair_target
 from fitui.screens.documents import Line, heading
 from fitui.screens.page import Page
 from fitui.screens.reasons import cell_lines, environment_lines, trace_lines
-from fitui.session import RunView, Target
 from fitui.view import View
 from fitui.widgets.code import CodeLines
 from fitui.widgets.lines import Span
@@ -155,6 +156,8 @@ class EvaluationOfRun(EvaluationPage):
         for row in self.session.store.history(cell.solution, cell.workload, limit=50):
             if row.evaluation == cell.evaluation and row.run in ("", view.run):
                 return row
+            if cell.phase is Kind.SKIPPED and _names(cell.message, row.evaluation):
+                return row
         return None
 
     def _log(self, view: RunView, cell: Cell) -> str:
@@ -188,6 +191,11 @@ class EvaluationOfRun(EvaluationPage):
         """Show how far it is."""
         if self.view.subject.partition("/")[0] in runs:
             self.show()
+
+
+def _names(message: str, evaluation: str) -> bool:
+    """True if a message says that this evaluation stands for another."""
+    return bool(evaluation) and evaluation in message.split()
 
 
 def _with_log(lines: list[Line], log: str) -> Lines:

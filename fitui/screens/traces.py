@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from engine.store import TraceRow
+from fitui.run_view import Target
 from fitui.screens.definition_tabs import StoreTab, TraceRows
 from fitui.screens.fields import TRACE_FIELDS
-from fitui.session import Target
 from fitui.view import View
 from fitui.widgets.lines import Span
 

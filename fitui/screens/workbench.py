@@ -14,12 +14,15 @@ from textual.timer import Timer
 
 from engine.store import QueryError
 from fitui import commands
+from fitui import format as form
+from fitui.estimates import ASK_S
 from fitui.memory import Memory
+from fitui.run_view import Change, Choice, Target
 from fitui.screens.frame import FAULTS, Frame, error_words
 from fitui.screens.help import HelpScreen
 from fitui.screens.palette import Item, PaletteScreen
 from fitui.screens.run_dialog import RunDialog
-from fitui.session import Change, Choice, Session, Target
+from fitui.session import Session
 from fitui.view import View
 from fitui.widgets.filter_bar import FilterBar
 from fitui.widgets.table import VirtualTable
@@ -87,7 +90,10 @@ class Workbench(Frame, inherit_bindings=False):
         action = self._question[1]
         if key in ("y", "Y"):
             self._question = None
-            action()
+            try:
+                action()
+            except FAULTS as error:
+                self.say(error_words(error), "failed")
         elif key in ("n", "N", "escape", "q", "enter"):
             self._question = None
         self.refresh_chrome()
@@ -211,16 +217,30 @@ class Workbench(Frame, inherit_bindings=False):
         """Ask how, then run."""
         targets = self.page.targets()
         if targets:
-            dialog = RunDialog(targets, self.session.devices, self.session.default_choice)
-            self.app.push_screen(dialog, self._dialog_ended)
+            self._ask_how(targets, asked=False)
+
+    def _ask_how(self, targets: list[Target], *, asked: bool) -> None:
+        session = self.session
+        dialog = RunDialog(
+            targets, session.device_choices, session.default_choice, session.cost, asked=asked
+        )
+        self.app.push_screen(dialog, self._dialog_ended)
 
     def _dialog_ended(self, answer: tuple[Target, Choice] | None) -> None:
         if answer is not None:
-            self.start_run(*answer)
+            self._start(*answer)
 
-    def start_run(self, target: Target, choice: Choice | None = None) -> None:
+    def start_run(self, target: Target) -> None:
+        """Start a run with the default choice; where that takes long, ask first."""
+        choice = self.session.default_choice
+        if self.session.cost(target, choice).seconds < ASK_S:
+            self._start(target, choice)
+        else:
+            others = [item for item in self.page.targets() if item != target]
+            self._ask_how([target, *others], asked=True)
+
+    def _start(self, target: Target, choice: Choice) -> None:
         """Start a run and show where it fills."""
-        choice = choice or self.session.default_choice
         try:
             view = self.session.submit(target, choice)
         except OSError as error:
@@ -232,8 +252,8 @@ class Workbench(Frame, inherit_bindings=False):
         else:
             self.page.runs_changed(frozenset({view.run}))
             self.refresh_chrome()
-        mode = "quick" if choice.quick else "full"
-        self.say(f"started {target.title} on {choice.device}, {mode}; it goes on if you leave")
+        how = f"{form.devices(choice.devices)}, {'quick' if choice.quick else 'full'}"
+        self.say(f"started on {how}; goes on if you leave: {form.clean(target.title)}")
 
     def do_cancel(self) -> None:
         """Cancel the run under view, if the answer is yes."""
@@ -243,9 +263,10 @@ class Workbench(Frame, inherit_bindings=False):
 
         def cancel() -> None:
             self.session.cancel(view.run)
+            self.page.runs_changed(frozenset({view.run}))
             self.say(f"asked run {view.run} to stop")
 
-        self._question = (f"cancel run {view.run} ({view.ended}/{len(view.cells)} ended)?", cancel)
+        self.ask(f"cancel run {view.run} ({view.ended}/{len(view.cells)} ended)?", cancel)
 
     # News from the session
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.build.layout import BUILDERS, PACKAGE, CannotBuild, check_buildable, lay_out
+from engine.build import layout
+from engine.build.layout import PACKAGE, CannotBuild, check_buildable, lay_out
 from engine.schema import Language, Solution
 from engine.schema.solution import BuildSpec, SourceFile
 
@@ -53,13 +54,20 @@ def test_paths_that_exclude_each_other_cannot_be_written(
         lay_out(solution(**dict.fromkeys(paths, "x")), tmp_path)
 
 
-@pytest.mark.parametrize("language", Language)
-def test_a_language_without_a_builder_is_refused_by_name(language: Language) -> None:
-    found = solution(language, **{"main.py": "x"})
-    if language in BUILDERS:
+def test_what_needs_a_gpu_is_not_run_on_the_cpu() -> None:
+    for language, name in ((Language.CUDA, "CUDA"), (Language.TILELANG, "TileLang")):
+        with pytest.raises(CannotBuild, match=f"not run on cpu: a {name} solution needs a GPU"):
+            check_buildable(solution(language, **{"main.py": "x"}), "cpu")
+    for language in (Language.PYTHON, Language.TRITON, Language.CPP):
+        check_buildable(solution(language, **{"main.py": "x"}), "cpu")
+
+
+def test_tilelang_is_run_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = solution(Language.TILELANG, **{"main.py": "x"})
+    monkeypatch.setattr(layout, "find_spec", lambda name: None)
+    with pytest.raises(CannotBuild, match="tilelang is not installed; pip install tilelang"):
         check_buildable(found, "cuda:0")
-        return
-    with pytest.raises(
-        CannotBuild, match=f"no builder for {language} yet, only for cpp and cuda and"
-    ):
-        check_buildable(found, "cuda:0")
+    monkeypatch.setattr(layout, "find_spec", lambda name: name == "tilelang")
+    check_buildable(found, "cuda:0")

@@ -76,7 +76,7 @@ def wait_for(handle: RunHandle, condition: Callable[[RunHandle], bool], seconds:
         if condition(handle):
             return
         if time.monotonic() > deadline:
-            output = handle.folder.output_file.read_text()
+            output = handle.log_file.read_text()
             pytest.fail(f"run {handle.state} after {seconds} s: {handle.progress}\n{output}")
         time.sleep(0.02)
 

@@ -1,20 +1,23 @@
-"""Devices by name, and the lock that two processes share."""
+"""Devices by name, and which of them a user's text means."""
 
 from __future__ import annotations
 
-import os
-import stat
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from engine.run import devices
-from engine.run.devices import Device, DeviceLock, UnknownDevice, find_devices, list_devices
-
-ROOT = Path(__file__).parents[3]
+from engine.run import devices, nvml, preferences
+from engine.run.devices import (
+    Device,
+    UnknownDevice,
+    default_device,
+    find_devices,
+    find_named,
+    list_devices,
+)
+from tests.engine.run.fake_nvml import FakeGpu, forget_devices
+from tests.engine.run.fake_nvml import machine as fake_machine
 
 SMI = """\
 0, NVIDIA H200, GPU-aaaa, 570.1
@@ -25,7 +28,7 @@ SMI = """\
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Makes this a machine whose ``nvidia-smi`` prints a text, or has none."""
+    """Makes this a machine whose ``nvidia-smi`` prints a text, or has none; without NVML."""
 
     def make(text: str | None, *, visible: str | None = None) -> None:
         folder = tmp_path / "bin"
@@ -39,14 +42,12 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         if visible is not None:
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-        forget()
-
-    def forget() -> None:
-        devices._gpus.cache_clear()
-        devices.list_devices.cache_clear()
+        monkeypatch.setattr(nvml, "load", lambda: None)
+        forget_devices()
 
     yield make
-    forget()
+    monkeypatch.undo()
+    forget_devices()
 
 
 def test_a_machine_without_gpus_has_its_processor(machine: Callable[..., None]) -> None:
@@ -71,6 +72,11 @@ def test_gpus_come_first_and_are_numbered(machine: Callable[..., None]) -> None:
         ("1", ["GPU-bbbb"]),
         ("2,0", ["GPU-cccc", "GPU-aaaa"]),
         ("GPU-cccc,GPU-bbbb", ["GPU-cccc", "GPU-bbbb"]),
+        ("GPU-c,GPU-b", ["GPU-cccc", "GPU-bbbb"]),
+        ("GPU-", []),
+        ("1, 2", ["GPU-bbbb", "GPU-cccc"]),
+        ("1,7,2", ["GPU-bbbb"]),
+        ("1,1", []),
         ("", []),
         ("-1", []),
     ],
@@ -92,8 +98,11 @@ def test_the_environment_chooses_and_renumbers_gpus_as_cuda_does(
         ("cuda:2", ["cuda:2"]),
         ("cuda:2,0", ["cuda:2", "cuda:0"]),
         ("cuda:1,1", ["cuda:1"]),
-        ("idle", ["cuda:0"]),
-        ("", ["cuda:0"]),
+        ("cuda:all", ["cuda:0", "cuda:1", "cuda:2"]),
+        ("GPU-bb", ["cuda:1"]),
+        ("idle", ["cuda:0", "cuda:1", "cuda:2"]),
+        ("auto", ["cuda:0", "cuda:1", "cuda:2"]),
+        ("", ["cuda:0", "cuda:1", "cuda:2"]),
     ],
 )
 def test_a_users_text_means_devices(
@@ -108,7 +117,9 @@ def test_without_gpus_what_is_idle_is_the_processor(machine: Callable[..., None]
     assert [device.name for device in find_devices("idle")] == ["cpu"]
 
 
-@pytest.mark.parametrize("text", ["cuda:3", "cuda:0,3", "cuda:x", "cuda:-1", "tpu", "cpu:1"])
+@pytest.mark.parametrize(
+    "text", ["cuda:3", "cuda:0,3", "cuda:x", "cuda:-1", "tpu", "cpu:1", "GPU-d"]
+)
 def test_an_unknown_device_is_refused_with_those_that_are_there(
     machine: Callable[..., None], text: str
 ) -> None:
@@ -121,139 +132,118 @@ def test_a_gpu_is_unknown_where_there_is_none(machine: Callable[..., None]) -> N
     machine(None)
     with pytest.raises(UnknownDevice, match="no device cuda:0 here; there is cpu"):
         find_devices("cuda")
+    with pytest.raises(UnknownDevice, match="no device cuda:all here; there is cpu"):
+        find_devices("cuda:all")
 
 
-HOLDER = """
-import sys
-from pathlib import Path
-from engine.run import devices
-from engine.run.devices import Device, DeviceLock
-devices.SHARED = Path(sys.argv[2])
-lock = DeviceLock(Device(name="cuda:0", hardware="x", key=sys.argv[1]))
-print(lock.acquire(), flush=True)
-for line in sys.stdin:
-    if line == "again\\n":
-        print(lock.acquire(), flush=True)
-        continue
-    lock.release()
-    print("released", flush=True)
-"""
+def test_the_beginning_of_several_uuids_is_refused(machine: Callable[..., None]) -> None:
+    machine(SMI)
+    with pytest.raises(UnknownDevice, match="more than one device GPU- here"):
+        find_devices("GPU-")
 
 
-class Holder:
-    """Another process that holds the lock of a device."""
-
-    def __init__(self, key: str, folder: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", HOLDER, key, str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        self.has_it = self.hear() == "True"
-
-    def hear(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
-
-    def tell(self, text: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{text}\n")
-        self.process.stdin.flush()
-
-    def let_go(self) -> None:
-        self.tell("release")
-        assert self.hear() == "released"
-
-    def ask_again(self) -> None:
-        self.tell("again")
-        self.has_it = self.hear() == "True"
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-
-GPU = Device(name="cuda:0", hardware="x", key="GPU-test")
+def test_a_tool_that_prints_something_else_lists_nothing(machine: Callable[..., None]) -> None:
+    machine("No devices were found\n")
+    assert [device.name for device in list_devices()] == ["cpu"]
 
 
 @pytest.fixture
-def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeviceLock]:
-    monkeypatch.setattr("engine.run.devices.SHARED", tmp_path)
-    made = DeviceLock(GPU)
-    yield made
-    made.close()
+def three() -> Iterator[None]:
+    with fake_machine(
+        FakeGpu("GPU-aaaa"),
+        FakeGpu("GPU-bbbb", name="NVIDIA L4", capability=(8, 9)),
+        FakeGpu("GPU-cccc", capability=None),
+    ):
+        yield
 
 
-@pytest.fixture
-def holder(lock: DeviceLock, tmp_path: Path) -> Iterator[Holder]:
-    made = Holder(GPU.key, tmp_path)
-    yield made
-    made.end()
+def names(text: str) -> list[str]:
+    return [device.name for device in find_devices(text)]
 
 
-def test_only_one_process_holds_a_device(lock: DeviceLock, holder: Holder) -> None:
-    assert holder.has_it
-    assert not lock.acquire()
-    holder.let_go()
-    assert lock.acquire()
+def test_nvml_lists_gpus_as_the_tool_does(three: None) -> None:
+    assert list_devices()[1] == Device(
+        name="cuda:1", hardware="NVIDIA L4", key="GPU-bbbb", driver="570.1", capability="89"
+    )
+    assert list_devices()[2].capability == ""
 
 
-def test_the_lock_of_a_process_that_was_killed_is_free(lock: DeviceLock, holder: Holder) -> None:
-    assert not lock.acquire()
-    holder.end()
-    assert lock.acquire()
+def test_a_gpu_that_is_lost_is_not_listed() -> None:
+    with fake_machine(FakeGpu("GPU-aaaa", lost=True), FakeGpu("GPU-bbbb")):
+        assert [device.key for device in list_devices()] == ["GPU-bbbb", "cpu"]
 
 
-def test_one_that_waits_comes_before_one_that_wants_it_again(
-    lock: DeviceLock, holder: Holder
+def test_a_part_of_a_gpu_is_a_device_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = FakeGpu("GPU-aaaa", mig=1)
+    part = FakeGpu("MIG-1111", name="NVIDIA H200 MIG 1g.18gb", capability=None, parent=whole)
+    with fake_machine(whole, part):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1111,MIG-2222")
+        (device,) = list_devices()[:-1]
+        assert (device.key, device.hardware) == ("MIG-1111", "NVIDIA H200 MIG 1g.18gb")
+        assert (device.capability, device.driver) == ("90", "570.1")
+
+
+def test_a_part_of_a_gpu_is_passed_on_where_nvml_cannot_be_asked(
+    machine: Callable[..., None],
 ) -> None:
-    assert not lock.acquire()
-    holder.let_go()
-    holder.ask_again()
-    assert not holder.has_it
-    assert lock.acquire()
-    lock.release()
-    holder.ask_again()
-    assert holder.has_it
+    machine(SMI, visible="MIG-1111")
+    (device,) = list_devices()[:-1]
+    assert device == Device(
+        name="cuda:0", hardware="NVIDIA H200 MIG", key="MIG-1111", driver="570.1"
+    )
 
 
-def test_a_process_does_not_get_what_we_hold(lock: DeviceLock, tmp_path: Path) -> None:
-    assert lock.acquire()
-    other = Holder(GPU.key, tmp_path)
-    assert not other.has_it
-    other.end()
+def test_what_is_avoided_is_not_taken_unless_it_is_named(three: None) -> None:
+    preferences.mark("GPU-aaaa", "avoid")
+    assert names("idle") == ["cuda:1", "cuda:2"]
+    assert names("cuda:0") == ["cuda:0"]
+    assert names("cuda:all") == ["cuda:0", "cuda:1", "cuda:2"]
+    assert default_device() == "cuda:1"
 
 
-def test_other_devices_have_locks_of_their_own(lock: DeviceLock, tmp_path: Path) -> None:
-    assert lock.acquire()
-    other = Holder("GPU-other", tmp_path)
-    assert other.has_it
-    other.end()
+def test_where_some_are_marked_for_use_only_they_are_taken(three: None) -> None:
+    preferences.mark("GPU-cccc", "use")
+    preferences.mark("GPU-of-another-machine", "use")
+    assert names("idle") == ["cuda:2"]
+    preferences.forget("GPU-cccc")
+    assert names("idle") == ["cuda:0", "cuda:1", "cuda:2"]
 
 
-def test_every_user_can_open_the_lock_and_none_but_its_maker_write_it(lock: DeviceLock) -> None:
-    assert stat.S_IMODE(lock.path.stat().st_mode) == 0o644
+def test_what_is_in_quarantine_is_not_taken_and_says_so_where_it_is_named(three: None) -> None:
+    preferences.quarantine("GPU-aaaa", "memory did not come back", "run-1")
+    assert names("idle") == names("cuda:all") == ["cuda:1", "cuda:2"]
+    for text in ("cuda", "cuda:1,0", "GPU-aa"):
+        with pytest.raises(UnknownDevice, match="cuda:0 is in quarantine: memory did not come"):
+            find_devices(text)
+    assert [device.name for device in find_named("cuda:0")] == ["cuda:0"]
+    preferences.release("GPU-aaaa")
+    assert names("cuda") == ["cuda:0"]
 
 
-def test_a_lock_that_somebody_made_before_is_used_as_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("engine.run.devices.SHARED", tmp_path)
-    path = tmp_path / "fitui-device-GPU-test.lock"
-    path.touch(mode=0o444)
-    made = DeviceLock(GPU)
-    assert made.path == path
-    assert made.acquire()
-    made.close()
+def test_where_no_gpu_may_be_taken_the_way_back_is_told(three: None) -> None:
+    preferences.quarantine("GPU-aaaa", "it is stuck", "")
+    preferences.mark("GPU-bbbb", "avoid")
+    preferences.mark("GPU-cccc", "avoid")
+    with pytest.raises(UnknownDevice) as refused:
+        find_devices("idle")
+    assert str(refused.value) == (
+        "no GPU may be taken; "
+        "cuda:0 is in quarantine (it is stuck): `fitui devices --release cuda:0`; "
+        "cuda:1 is avoided: `fitui devices --use cuda:1`; "
+        "cuda:2 is avoided: `fitui devices --use cuda:2`"
+    )
+    assert default_device() == "cuda:0"
 
 
-def test_a_link_in_the_locks_place_is_not_followed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("engine.run.devices.SHARED", tmp_path)
-    (tmp_path / "elsewhere").touch()
-    (tmp_path / "fitui-device-GPU-test.lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError):
-        DeviceLock(GPU)
+def test_one_that_is_marked_for_use_and_in_quarantine_keeps_the_others_out(three: None) -> None:
+    preferences.mark("GPU-aaaa", "use")
+    preferences.quarantine("GPU-aaaa", "it is stuck", "")
+    with pytest.raises(UnknownDevice, match="cuda:1 is not among those marked for use"):
+        find_devices("idle")
+
+
+def test_where_every_gpu_is_in_quarantine_all_of_them_are_none(three: None) -> None:
+    for key in ("GPU-aaaa", "GPU-bbbb", "GPU-cccc"):
+        preferences.quarantine(key, "it is stuck", "")
+    with pytest.raises(UnknownDevice, match="--release cuda:0"):
+        find_devices("cuda:all")

@@ -119,7 +119,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunHandle:
     healthy = {f"{name}_then_healthy": GOOD for name in HOSTILE}
     dataset = write_dataset(root / "dataset", {**HOSTILE, **healthy})
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("STATE", "CACHE", "DATA"):
+        (root / "locks").mkdir()
+        for name in ("STATE", "CACHE", "DATA", "LOCKS"):
             patch.setenv(f"FITUI_{name}", str(root / name.lower()))
         return run_to_end(dataset)
 
@@ -183,4 +184,6 @@ def test_every_verdict_is_one_line_of_the_trace_file(finished: RunHandle) -> Non
 
 
 def test_scratch_folders_are_gone(finished: RunHandle) -> None:
-    assert not finished.folder.scratch.exists()
+    scratch = finished.folder.path.parents[1] / "scratch"
+    assert not list(scratch.glob("*/*/solution-*"))
+    assert not list(scratch.glob("*/*/reference-*"))

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine.run.client import RunHandle, open_run, submit
+from engine.run.client import RunHandle, open_run, resume, submit
 from engine.run.files import EventReader, RunFolder
 from engine.run.progress import Cell
 from engine.run.reap import descendants
@@ -222,7 +222,7 @@ def test_a_run_of_many_solutions_keeps_the_runner_small(tmp_path: Path) -> None:
 
     def watch(found: RunHandle) -> bool:
         if found.progress.ended > len(seen) * 10:
-            pid = int(found.folder.lock_file.read_text())
+            pid = found.runner_pid
             if found.live:
                 seen.append((*_size(pid), len(descendants(pid))))
         return not found.live
@@ -242,29 +242,27 @@ def _size(pid: int) -> tuple[int, int]:
     return len(list(Path(f"/proc/{pid}/fd").iterdir())), int(resident.split()[1])
 
 
-def test_the_next_run_clears_up_after_a_runner_that_was_killed(tmp_path: Path) -> None:
+def test_the_next_runner_clears_up_after_one_that_was_killed(tmp_path: Path) -> None:
     slow = "import time\ndef run(x, y):\n    time.sleep(1)\n"
     dataset = write_dataset(tmp_path / "dataset", {"a_slow": slow, "b_good": GOOD})
-    killed = submit([dataset], devices=["cpu"], settings=LIMITS)
-    wait_for(killed, lambda found: Kind.FIRST_CALL in _phases(found, "a_slow"), 60)
-    os.kill(int(killed.folder.lock_file.read_text()), signal.SIGKILL)
-    assert killed.folder.scratch.is_dir()
-    live = submit([dataset], devices=["cpu"], settings=LIMITS)
-    wait_for(live, lambda found: Kind.FIRST_CALL in _phases(found, "a_slow"), 60)
-    run_to_end(dataset, solutions=["b_good"])
-    assert not killed.folder.scratch.exists()
-    wait_for(live, lambda found: not found.live, 60)
-    assert live.state == "finished"
-    assert cells_of(live)["b_good"].status is Status.PASSED
+    handle = submit([dataset], devices=["cpu"], settings=LIMITS)
+    wait_for(handle, lambda found: Kind.FIRST_CALL in _phases(found, "a_slow"), 60)
+    (left,) = handle.folder.path.parents[1].glob("scratch/*/cpu/solution-1")
+    (left / "mark").touch()
+    os.kill(handle.runner_pid, signal.SIGKILL)
+    wait_for(handle, lambda found: not found.live, 60)
+    assert handle.state == "finished"
+    assert not (left / "mark").exists()
+    assert cells_of(handle)["b_good"].status is Status.PASSED
 
 
 def test_looking_at_a_run_never_keeps_its_runner_from_starting(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "dataset", {"only": GOOD})
     handle = submit([dataset], devices=["cpu"], settings=LIMITS)
     deadline = time.monotonic() + 60
-    while handle.state in ("starting", "running") and time.monotonic() < deadline:
+    while handle.state in ("queued", "running") and time.monotonic() < deadline:
         handle.poll()
-    assert handle.state == "finished", handle.folder.output_file.read_text()
+    assert handle.state == "finished", handle.log_file.read_text()
 
 
 @pytest.fixture
@@ -285,21 +283,28 @@ def test_a_full_dataset_loses_no_trace(tiny_disk: Path) -> None:
     handle = run_to_end(dataset)
     assert handle.state == "failed"
     assert "No space left on device" in handle.progress.message
-    saved = handle.folder.unsaved_file
+    (saved,) = handle.folder.pending.iterdir()
     assert str(saved) in handle.progress.message
-    (line,) = saved.read_bytes().splitlines()
-    assert msgspec.json.decode(line, type=Trace).solution == "a"
+    assert msgspec.json.decode(saved.read_bytes().splitlines()[1], type=Trace).solution == "a"
     assert cells_of(handle)["a"].status is None
+    (dataset / "filler").unlink()
+    resume(handle)
+    wait_for(handle, lambda found: found.state == "finished", 60)
+    assert not list(handle.folder.pending.iterdir())
+    lines = [
+        line for path in dataset.glob("traces/**/*.jsonl") for line in path.read_text().splitlines()
+    ]
+    assert [json.loads(line)["solution"] for line in lines] == ["a", "b"]
 
 
 def test_half_an_event_on_a_full_disk_does_not_spoil_the_next(tiny_disk: Path) -> None:
     folder = RunFolder(tiny_disk)
-    folder.append_event(Event(kind=Kind.NOTICE, t=1.0, message="first"))
+    folder.append_events(Event(kind=Kind.NOTICE, t=1.0, message="first"))
     _fill(tiny_disk / "filler")
     with pytest.raises(OSError, match="No space"):
-        folder.append_event(Event(kind=Kind.NOTICE, t=2.0, message="x" * 100_000))
+        folder.append_events(Event(kind=Kind.NOTICE, t=2.0, message="x" * 100_000))
     (tiny_disk / "filler").unlink()
-    folder.append_event(Event(kind=Kind.NOTICE, t=3.0, message="third"))
+    folder.append_events(Event(kind=Kind.NOTICE, t=3.0, message="third"))
     messages = [event.message for event in EventReader(folder.events_file).poll()]
     assert messages == ["first", "third"]
 
@@ -312,7 +317,7 @@ def test_a_full_state_folder_ends_the_run_and_leaves_nothing_running(
     dataset = write_dataset(tmp_path / "dataset", {"a": slow, "b": slow})
     handle = submit([dataset], devices=["cpu"], settings=LIMITS)
     wait_for(handle, lambda found: found.progress.state == "running", 60)
-    pid = int(handle.folder.lock_file.read_text())
+    pid = handle.runner_pid
     _fill(tiny_disk / "filler")
     wait_for(handle, lambda found: not Path(f"/proc/{pid}").exists(), 60)
     for cell in handle.progress.cells.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +21,9 @@ class ManyKernels:
     def measure(self, call: Callable[[], Any]) -> Sample:
         kernels = [("void kernel<" + "x" * 5000, 1000)] * 50_000
         return Sample(result=call(), device_ns=1, host_ns=1, kernels=kernels)
+
+    def settle(self, samples: Sequence[Sample]) -> None:
+        pass
 
 
 class NoInputs:

@@ -99,7 +99,7 @@ def test_a_notice_about_an_evaluation_leaves_its_phase() -> None:
 
 def test_the_run_starts_speaks_and_ends() -> None:
     progress = Progress()
-    assert progress.state == "starting"
+    assert progress.state == "queued"
     progress.apply(Event(kind=Kind.RUN_STARTED, t=1.0))
     assert (progress.state, progress.started) == ("running", 1.0)
     progress.apply(Event(kind=Kind.NOTICE, t=2.0, message="no definition 'x'"))

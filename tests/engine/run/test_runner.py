@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.run.client import RunHandle, cancel, list_runs, open_run, submit
+from engine.run.client import RunHandle, cancel, list_runs, open_run, resume, submit
 from engine.run.reap import descendants
 from engine.schema import Kind, Settings, Status
 
@@ -24,10 +24,6 @@ SLOW = "import time\ndef run(x, y):\n    time.sleep(0.3)\n    y.copy_(x * 2)\n"
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
     return write_dataset(tmp_path / "dataset", {"good": GOOD, "slow": SLOW}, lengths=(8, 16, 32))
-
-
-def runner_pid(handle: RunHandle) -> int:
-    return int(handle.folder.lock_file.read_text())
 
 
 def test_a_run_outlives_the_process_that_started_it(dataset: Path) -> None:
@@ -95,23 +91,36 @@ def _at_work(handle: RunHandle) -> set[str]:
     return {cell.solution for cell in cells if cell.phase is Kind.TIMING}
 
 
-def test_a_killed_runner_takes_its_children_along_and_shows_as_died(dataset: Path) -> None:
-
-    handle = submit(
-        [dataset], devices=["cpu"], settings=Settings(min_samples=50, time_budget_s=60.0)
-    )
+def test_a_killed_runner_takes_its_children_along_and_another_goes_on(dataset: Path) -> None:
+    pairs = [("good", "w8"), ("slow", "w8"), ("good", "w16")]
+    handle = submit([dataset], devices=["cpu"], settings=LIMITS, pairs=pairs)
     wait_for(handle, lambda found: "slow" in _at_work(found), 60)
-    pid = runner_pid(handle)
+    pid = handle.runner_pid
     below = descendants(pid)
     assert below
     os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 10
-    while time.monotonic() < deadline and any(Path(f"/proc/{one}").exists() for one in below):
+    while time.monotonic() < deadline and any(_lives(one) for one in below):
         time.sleep(0.05)
     assert not [one for one in below if _lives(one)]
-    handle.request.created -= 60
-    handle.poll()
-    assert handle.state == "died"
+    wait_for(handle, lambda found: not found.live, 60)
+    assert handle.state == "finished"
+    assert handle.progress.counts == {"PASSED": 3}
+    assert sorted(evaluations_in(dataset)) == sorted(handle.progress.cells)
+
+
+def test_without_a_keeper_too_the_run_shows_as_stopped_and_can_go_on(dataset: Path) -> None:
+    pairs = [("good", "w8"), ("slow", "w8")]
+    handle = submit([dataset], devices=["cpu"], settings=LIMITS, pairs=pairs)
+    wait_for(handle, lambda found: "slow" in _at_work(found), 60)
+    runner = handle.runner_pid
+    keeper = int(Path(f"/proc/{runner}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(keeper, signal.SIGKILL)
+    os.kill(runner, signal.SIGKILL)
+    wait_for(handle, lambda found: found.state == "stopped", 20)
+    resume(handle)
+    wait_for(handle, lambda found: found.state == "finished", 60)
+    assert sorted(evaluations_in(dataset)) == sorted(handle.progress.cells)
 
 
 def _lives(pid: int) -> bool:
@@ -120,6 +129,13 @@ def _lives(pid: int) -> bool:
     except OSError:
         return False
     return state not in "ZX"
+
+
+def evaluations_in(dataset: Path) -> list[str]:
+    """Ids of the evaluations that left a trace."""
+    text = "".join(path.read_text() for path in dataset.glob("traces/**/*.jsonl"))
+    found = [json.loads(line)["evaluation"] for line in text.splitlines()]
+    return [one["environment"]["libs"]["fitui.evaluation"] for one in found]
 
 
 def test_a_request_for_a_missing_device_fails_with_the_reason(dataset: Path) -> None:
@@ -165,13 +181,13 @@ def test_what_would_take_too_long_on_the_cpu_is_listed_as_not_run(tmp_path: Path
     assert large.message.startswith("not run on cpu: it would take about")
 
 
-def test_a_language_without_a_builder_is_listed_as_not_run(tmp_path: Path) -> None:
+def test_what_needs_a_gpu_is_listed_as_not_run(tmp_path: Path) -> None:
     root = write_dataset(
         tmp_path / "dataset", {"tile": {"main.py": "x = 1\n"}}, language="tilelang"
     )
     (cell,) = run_to_end(root).progress.cells.values()
     assert cell.phase is Kind.NOT_RUN
-    assert "no builder for tilelang" in cell.message
+    assert "a TileLang solution needs a GPU" in cell.message
 
 
 def test_a_missing_blob_is_no_verdict(tmp_path: Path) -> None:

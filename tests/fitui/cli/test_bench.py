@@ -29,8 +29,15 @@ def fitui(*arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.Com
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    root = tmp_path_factory.mktemp("bench")
-    return {f"FITUI_{name}": str(root / name.lower()) for name in ("STATE", "DATA", "CACHE")}
+    return own_folders(tmp_path_factory.mktemp("bench"))
+
+
+def own_folders(root: Path) -> dict[str, str]:
+    """Variables that name folders below ``root``: nobody else's runs are waited for there."""
+    names = ("STATE", "DATA", "CACHE", "LOCKS")
+    found = {f"FITUI_{name}": root / name.lower() for name in names}
+    found["FITUI_LOCKS"].mkdir(parents=True)
+    return {name: str(path) for name, path in found.items()}
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +130,8 @@ def test_doctor_reports_every_part(folders: dict[str, str]) -> None:
     assert {"python", "torch", "timer", "isolation", "state", "dataset", "watcher"} <= set(found)
 
 
-def test_a_file_is_packed_and_run_and_its_versions_are_kept(
-    tmp_path: Path, folders: dict[str, str]
-) -> None:
-    mine = {name: str(tmp_path / name) for name in folders}
+def test_a_file_is_packed_and_run_and_its_versions_are_kept(tmp_path: Path) -> None:
+    mine = own_folders(tmp_path / "mine")
     source = tmp_path / "mine.py"
     source.write_text(
         "import torch\n"

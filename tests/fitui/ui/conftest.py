@@ -88,7 +88,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def fake_run(state: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRun:
     """A run of all pairs whose runner seems to be alive."""
-    monkeypatch.setattr("engine.run.client.is_running", lambda _folder: True)
+    monkeypatch.setattr("engine.run.client.is_running", lambda _queue, _run: True)
     run = FakeRun(state, root)
     run.begin()
     return run
@@ -97,7 +97,7 @@ def fake_run(state: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRu
 @pytest.fixture
 def start(root: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
     """Start the app; runs that it submits get no runner."""
-    monkeypatch.setattr("engine.run.client.start_runner", lambda _folder: 0)
+    monkeypatch.setattr("engine.run.client.start_runner", lambda _state: None)
     monkeypatch.setattr(
         "fitui.session.Session.devices", property(lambda _session: ["cpu"]), raising=True
     )

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from engine.run.client import list_runs
+from engine.run.devices import Device
 from engine.schema import Status
 from engine.schema.run import Kind
+from fitui.session import Session
 from tests.fitui.ui.conftest import Start
 from tests.fitui.ui.tiny_files import LOG, WORKLOADS, FakeRun, lines, trace
 
@@ -51,19 +53,19 @@ async def test_the_dialog_chooses_what_and_how(start: Start, state: Path) -> Non
     async with start("matrix double_h8") as driver:
         await driver.press("R")
         assert "run how" in driver.screen()
-        await driver.press("l", "j", "j", "l", "j")
+        await driver.press("l", "j", "j", "l", "j", "l", "j")
         await driver.type("a note")
         await driver.press("enter")
         request = list_runs(state)[0].request
         assert len(request.pairs) == 1 and request.note == "a note"
-        assert not request.settings.quick
+        assert not request.settings.quick and request.resume
         await driver.press("R", "escape")
         assert len(list_runs(state)) == 1
 
 
 async def test_cells_fill_while_a_run_goes_on(start: Start, fake_run: FakeRun, root: Path) -> None:
     async with start("matrix double_h8") as driver:
-        await driver.shows("run 0/9")
+        await driver.shows("run queued 0/9")
         assert "q  12.5" in driver.screen(), "the former result stays in sight"
         fake_run.event(Kind.BUILDING, "e0", device="cpu")
         await driver.shows("b  12.5")
@@ -98,80 +100,6 @@ async def test_enter_on_a_live_cell_follows_it_to_its_trace(
         await driver.until(lambda: driver.view.startswith("trace "))
 
 
-async def test_the_table_of_a_run_is_live(start: Start, fake_run: FakeRun) -> None:
-    async with start("runs") as driver:
-        assert "running" in driver.screen()
-        await driver.press("enter")
-        assert driver.view == f"run {fake_run.run}"
-        fake_run.event(Kind.TIMING, "e1", n=12, latency_ms=0.005, interval=0.02, device="cpu")
-        await driver.shows("±2.0%")
-        await driver.press("e")
-        assert "no failures" in driver.status
-        fake_run.event(Kind.DONE, "e4", status=Status.TIMEOUT, message="took too long")
-        await driver.shows("1 failed")
-        await driver.press("e")
-        assert driver.bench.table.held == "e4"
-        await driver.press("slash")
-        await driver.type("wrong")
-        await driver.press("enter")
-        assert "3 of 9" in driver.bench.bar.text
-        await driver.press("s")
-
-
-async def test_cancel_asks_first(start: Start, fake_run: FakeRun) -> None:
-    async with start(f"run {fake_run.run}") as driver:
-        await driver.press("x")
-        assert "cancel run" in driver.status
-        await driver.press("n")
-        assert not fake_run.folder.cancel_file.exists()
-        await driver.press("x", "y")
-        assert fake_run.folder.cancel_file.exists()
-
-
-async def test_a_run_can_be_run_again(start: Start, fake_run: FakeRun, state: Path) -> None:
-    fake_run.finish()
-    async with start("runs") as driver:
-        await driver.press("r")
-        assert len(list_runs(state)) == 2
-        assert driver.view.startswith("run ") and fake_run.run not in driver.view
-
-
-async def test_leaving_leaves_the_run_alone_and_the_next_start_shows_it(
-    start: Start, fake_run: FakeRun
-) -> None:
-    async with start("matrix double_h8") as driver:
-        await driver.shows("run 0/9")
-        await driver.press("q")
-    for number in range(9):
-        fake_run.event(Kind.DONE, f"e{number}", status=Status.PASSED, latency_ms=0.001)
-    fake_run.finish()
-    async with start() as driver:
-        assert driver.view == "matrix double_h8"
-        assert "run finished 9/9" in driver.bench.crumbs.text
-        await driver.press("3")
-        assert "run finished" not in driver.bench.crumbs.text, "it has been seen"
-
-
-async def test_a_run_started_elsewhere_is_found(
-    start: Start, state: Path, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("engine.run.client.is_running", lambda _folder: True)
-    async with start("runs") as driver:
-        run = FakeRun(state, root, "20261122-110000-f00d")
-        run.begin()
-        await driver.shows("20261122-110000-f00d")
-
-
-async def test_a_runner_that_died_is_said_to_have(
-    start: Start, fake_run: FakeRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("engine.run.client.is_running", lambda _folder: False)
-    monkeypatch.setattr("engine.run.client.RunHandle.state", property(lambda _handle: "died"))
-    async with start(f"run {fake_run.run}") as driver:
-        assert "the runner is gone" in driver.screen()
-        assert driver.status.startswith(" see ")
-
-
 async def test_a_failure_to_start_a_run_is_a_sentence(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,3 +110,115 @@ async def test_a_failure_to_start_a_run_is_a_sentence(
         monkeypatch.setattr("engine.run.client.submit", refuse)
         await driver.press("r")
         assert "disk full" in driver.status
+
+
+@pytest.fixture
+def slow(state: Path, root: Path) -> FakeRun:
+    """An earlier quick run in which everything took half a minute."""
+    run = FakeRun(state, root, quick=True)
+    run.begin()
+    for number in range(9):
+        run.event(Kind.DONE, f"e{number}", device="cpu", status=Status.PASSED, elapsed_s=28.0)
+    run.finish()
+    return run
+
+
+@pytest.mark.usefixtures("slow")
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+async def test_what_takes_long_is_asked_for(
+    start: Start, state: Path, size: tuple[int, int]
+) -> None:
+    async with start(size=size) as driver:
+        await driver.press("r")
+        assert "9 evaluations, about 4 min: Enter runs it" in driver.screen()
+        assert "missing" not in driver.screen()
+        for label in ("what", "device", "mode", "again", "note"):
+            assert f"│ {label}" in driver.screen()
+        await driver.press("escape")
+        assert len(list_runs(state)) == 1
+        await driver.press("r", "enter")
+        assert len(list_runs(state)) == 2
+        assert driver.view == "matrix double_h8"
+        driver.bench.matrix.put_cursor("fast")
+        await driver.press("c")
+        assert len(list_runs(state)) == 3, "one cell takes half a minute only"
+
+
+@pytest.mark.usefixtures("slow")
+async def test_the_dialog_follows_every_choice_with_the_cost(
+    start: Start, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "fitui.session.Session.device_choices", property(lambda _s: [("cpu",), ("cuda:0",)])
+    )
+    async with start("matrix double_h8") as driver:
+        driver.bench.matrix.put_cursor("fast")
+        await driver.press("R")
+        assert "3 evaluations, about 85 s" in driver.screen()
+        await driver.press("l")
+        assert "1 evaluation, about 30 s" in driver.screen()
+        await driver.press("j", "l")
+        assert "1 evaluation, perhaps 1 s" in driver.screen(), "nothing ran on a GPU yet"
+        await driver.press("l", "j", "l")
+        assert "perhaps 6 s" in driver.screen(), "nothing ran in full yet"
+        await driver.press("enter")
+        request = list_runs(state)[0].request
+        assert request.devices == ["cpu"] and not request.settings.quick
+
+
+async def test_only_what_is_missing_is_counted(
+    start: Start, state: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = FakeRun(state, root, quick=True)
+    run.begin()
+    run.finish()
+    found = trace("slow", WORKLOADS[1], "PASSED", evaluation="e4")
+    found["evaluation"]["environment"]["libs"]["fitui.run"] = run.run
+    lines(root / "traces/me/pointwise/double_h8.jsonl", [found])
+    monkeypatch.setattr(
+        "engine.run.devices.list_devices",
+        lambda: [Device(name="cpu", hardware="Test CPU", key="cpu")],
+    )
+    async with start("matrix double_h8") as driver:
+        driver.bench.matrix.put_cursor("slow")
+        await driver.press("R", "j", "j", "j")
+        assert "3 evaluations, perhaps 3 s" in driver.screen()
+        await driver.press("l")
+        assert "missing only" in driver.screen()
+        assert "2 evaluations, perhaps 2 s" in driver.screen()
+        await driver.press("k", "k", "k", "l", "j", "j", "j")
+        assert "1 evaluation, perhaps 1 s" in driver.screen()
+        await driver.press("enter")
+        assert list_runs(state)[0].request.resume
+
+
+async def test_several_gpus_are_one_choice(
+    start: Start, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "fitui.session.Session.device_choices",
+        property(lambda _s: [("cuda:0", "cuda:1"), ("cuda:0",), ("cuda:1",), ("cpu",)]),
+    )
+    async with start("matrix double_h8") as driver:
+        driver.bench.matrix.put_cursor("fast")
+        await driver.press("R")
+        assert "cuda:0,1, as they are free" in driver.screen()
+        await driver.press("enter")
+        request = list_runs(state)[0].request
+        assert request.devices == ["cuda:0", "cuda:1"] and not request.settings.quick
+
+
+def test_the_choice_of_devices_begins_with_all_that_may_be_taken(
+    state: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus = [Device(name=f"cuda:{n}", hardware="H200", key=f"GPU-{n}") for n in (0, 1)]
+    cpu = Device(name="cpu", hardware="CPU", key="cpu")
+    monkeypatch.setattr("engine.run.devices.list_devices", lambda: [*gpus, cpu])
+    monkeypatch.setattr("engine.run.devices.find_idle", lambda: gpus)
+    session = Session(root, None, state)
+    try:
+        assert session.device_choices == [("cuda:0", "cuda:1"), ("cuda:0",), ("cuda:1",), ("cpu",)]
+        assert session.default_choice.devices == ("cuda:0", "cuda:1")
+        assert not session.default_choice.quick
+    finally:
+        session.store.close()

@@ -55,10 +55,11 @@ def test_a_jump_begins_a_trail_of_its_own() -> None:
 
 
 def test_a_state_file_that_cannot_be_read_is_forgotten(tmp_path: Path) -> None:
-    file = MemoryFile(tmp_path)
+    state = tmp_path / "state"
+    file = MemoryFile(state)
     assert file.read() == Memory()
     file.write(Memory(trail=["runs"]))
-    assert MemoryFile(tmp_path).read().trail == ["runs"]
+    assert MemoryFile(state).read().trail == ["runs"]
     file.path.write_text("{")
     assert file.read() == Memory()
-    assert [item.name for item in tmp_path.iterdir()] == ["state.json"]
+    assert [item.name for item in state.iterdir()] == ["state.json"]

@@ -10,7 +10,7 @@ from typing import Any
 from engine.run.client import runs_dir
 from engine.run.files import RunFolder
 from engine.schema import Definition, Solution, decode
-from engine.schema.run import Event, Kind, Request
+from engine.schema.run import QUICK, Event, Kind, Request, Settings
 
 REFERENCE = "import torch\n\n\ndef run(x):\n    return x * 2  # twice\n"
 
@@ -138,17 +138,28 @@ class FakeRun:
         state: State folder.
         root: Dataset.
         run: Id.
+        age_s: Seconds since it was asked for.
+        quick: Its mode.
     """
 
-    def __init__(self, state: Path, root: Path, run: str = "20261122-100000-beef") -> None:
+    def __init__(
+        self,
+        state: Path,
+        root: Path,
+        run: str = "20261122-100000-beef",
+        *,
+        age_s: float = 0.0,
+        quick: bool = False,
+    ) -> None:
         self.folder = RunFolder(runs_dir(state) / run)
         self.folder.create(
             Request(
                 run=run,
-                created=time.time(),
+                created=time.time() - age_s,
                 dataset=[str(root)],
                 devices=["cpu"],
                 definitions=["double_h8"],
+                settings=QUICK if quick else Settings(),
             )
         )
 
@@ -159,7 +170,7 @@ class FakeRun:
 
     def event(self, kind: Kind, evaluation: str = "", **fields: Any) -> None:
         """Append an event."""
-        self.folder.append_event(Event(kind=kind, t=time.time(), evaluation=evaluation, **fields))
+        self.folder.append_events(Event(kind=kind, t=time.time(), evaluation=evaluation, **fields))
 
     def begin(self, solutions: tuple[str, ...] = SOLUTIONS) -> None:
         """Queue every pair, as evaluations e0, e1, ..."""

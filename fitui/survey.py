@@ -1,0 +1,76 @@
+"""What the evaluations of a run tell about it as a whole: at work, waiting, how long still.
+
+Pure functions over what the events say, for the screens and the command line. Knows no widgets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from engine.run.progress import Cell
+from engine.schema.run import Kind
+
+_UNBEGUN = (Kind.QUEUED, Kind.WAITING)
+_WAITING = "waiting for "
+
+
+class Survey(Struct, frozen=True):
+    """A run at one moment.
+
+    Args:
+        standing: Its state, but "queued" also for a run that has been taken on and of which
+            nothing has begun.
+        active: An evaluation that is being made.
+        waits_for: What keeps a run that goes on from going on, or "".
+        left_s: Seconds until it ends if the rest takes what has ended took; None where that
+            cannot be told.
+    """
+
+    standing: str
+    active: Cell | None
+    waits_for: str
+    left_s: float | None
+
+
+def survey(state: str, cells: Iterable[Cell]) -> Survey:
+    """Look over a run.
+
+    Args:
+        state: As its handle has it.
+        cells: Its evaluations.
+    """
+    active: Cell | None = None
+    waiting = ""
+    begun = False
+    left = made = 0
+    made_s = 0.0
+    devices: set[str] = set()
+    for cell in cells:
+        if cell.phase is Kind.DONE:
+            begun = True
+            devices.add(cell.device)
+            if cell.elapsed_s is not None:
+                made, made_s = made + 1, made_s + cell.elapsed_s
+        elif not cell.ended:
+            left += 1
+            if cell.phase is Kind.WAITING:
+                waiting = waiting or cell.message
+            elif cell.phase not in _UNBEGUN:
+                begun, active = True, active or cell
+    standing = "queued" if state == "running" and not begun else state
+    left_s = None
+    if state in ("running", "paused") and made and left:
+        left_s = left * made_s / made / len(devices)
+    return Survey(standing, active, _reason(state, standing, active, waiting), left_s)
+
+
+def _reason(state: str, standing: str, active: Cell | None, waiting: str) -> str:
+    if active is not None or standing not in ("queued", "running"):
+        return ""
+    if waiting:
+        return waiting.removeprefix(_WAITING)
+    if standing == "queued":
+        return "its turn" if state == "running" else "a runner"
+    return ""
