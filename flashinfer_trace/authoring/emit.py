@@ -17,7 +17,15 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from flashinfer_trace.authoring.spec import Problem, Scalar, Solution, Stored, Tensor, Workload
+from flashinfer_trace.authoring.spec import (
+    Constants,
+    Problem,
+    Scalar,
+    Solution,
+    Stored,
+    Tensor,
+    Workload,
+)
 
 _HERE = Path(__file__).parent
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:fitui:flashinfer_trace")
@@ -83,7 +91,8 @@ def definition_record(problem: Problem) -> dict[str, Any]:
     for axis in definition.axes:
         kind = {"type": "var"} if axis.value is None else {"type": "const", "value": axis.value}
         axes[axis.name] = {**kind, "description": axis.description}
-    reference = (_HERE / "references" / f"{definition.name}.py").read_text(encoding="utf-8")
+    module = _HERE / "references" / f"{definition.reference or definition.name}.py"
+    reference = with_constants(module.read_text(encoding="utf-8"), definition.constants)
     _require_signature(reference, [tensor.name for tensor in definition.inputs], definition.name)
     return {
         "name": definition.name,
@@ -125,11 +134,14 @@ def workload_record(problem: Problem, workload: Workload) -> dict[str, Any]:
 
 def solution_record(definition: str, solution: Solution) -> dict[str, Any]:
     """Return the packed solution: its metadata and every Python file of its folder."""
-    folder = _HERE / "solutions" / solution.author / definition / solution.name
-    sources = [
-        {"path": path.relative_to(folder).as_posix(), "content": path.read_text(encoding="utf-8")}
+    where = solution.folder or f"{definition}/{solution.name}"
+    folder = _HERE / "solutions" / solution.author / where
+    contents = {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted(folder.rglob("*.py"))
-    ]
+    }
+    contents["main.py"] = with_constants(contents["main.py"], solution.constants)
+    sources = [{"path": path, "content": content} for path, content in contents.items()]
     return {
         "name": solution.name,
         "definition": definition,
@@ -144,6 +156,28 @@ def solution_record(definition: str, solution: Solution) -> dict[str, Any]:
         },
         "sources": sources,
     }
+
+
+def with_constants(source: str, constants: Constants) -> str:
+    """Return a module's text with other values for some of its upper-case constants.
+
+    Each must be assigned once, at the top level, on a line of its own (`NAME = value`).
+
+    Raises:
+        ValueError: The module has no such constant.
+    """
+    lines = source.splitlines(keepends=True)
+    places = {
+        node.targets[0].id: node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    for name, value in constants.items():
+        node = places.get(name)
+        if node is None or not name.isupper() or node.end_lineno != node.lineno:
+            raise ValueError(f"there is no constant {name} to be given a value")
+        lines[node.lineno - 1] = f"{name} = {value!r}\n"
+    return "".join(lines)
 
 
 def _tensors(tensors: Iterable[Tensor]) -> dict[str, dict[str, Any]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 IntArray: TypeAlias = NDArray[np.integer[Any]]
 Array: TypeAlias = NDArray[Any]
+Constants: TypeAlias = Mapping[str, bool | int | float | str]
 Blobs: TypeAlias = Mapping[str, Mapping[str, Array]]
 
 
@@ -38,7 +39,11 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Definition:
-    """An operator: its signature and what it means. The order of inputs is `run`'s order."""
+    """An operator: its signature and what it means. The order of inputs is `run`'s order.
+
+    `reference` names the module in `references/` ("" for the definition's own name); `constants`
+    are the values that its upper-case constants have for this definition.
+    """
 
     name: str
     op_type: str
@@ -48,6 +53,8 @@ class Definition:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     constraints: tuple[str, ...] = ()
+    reference: str = ""
+    constants: Constants = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,9 @@ class Solution:
     """What the packed JSON says of one folder of sources.
 
     With `dps` (destination-passing style) `run` takes the outputs as trailing parameters and
-    returns nothing; without, it returns them.
+    returns nothing; without, it returns them. `folder` names the sources below
+    `solutions/<author>/` ("" for `<definition>/<name>`); `constants` are the values that upper-case
+    constants of its `main.py` have in this solution.
     """
 
     name: str
@@ -87,6 +96,8 @@ class Solution:
     language: Literal["python", "triton"]
     dps: bool
     description: str
+    folder: str = ""
+    constants: Constants = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
