@@ -24,6 +24,8 @@ from engine.run.prepare import clean_environment
 
 SERVER_START_S = 180.0
 CHILD_START_S = 60.0
+MOST_STARTS = 5
+"""How often a fork server is started that somebody kills."""
 _SLICE_S = 0.1
 
 
@@ -91,6 +93,16 @@ class Server:
         self._start()
 
     def _start(self) -> None:
+        """Start it; again where it is killed from outside meanwhile."""
+        for attempt in range(1, MOST_STARTS + 1):
+            try:
+                self._start_once()
+                return
+            except ServerFailed:
+                if self._process.returncode != -signal.SIGKILL or attempt == MOST_STARTS:
+                    raise
+
+    def _start_once(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -112,7 +124,7 @@ class Server:
         self.spawn = self._always_spawn or not self.ready.clean
 
     def child(self, scratch: Path, *, trusted: bool = False, memory: int = 0) -> Child:
-        """Start a child; a server that has died (out of memory, killed) is started again once.
+        """Start a child; a server that has died (out of memory, killed) is started again.
 
         Args:
             scratch: Its private folder.
@@ -125,12 +137,13 @@ class Server:
             ChildTimedOut: It did not become ready.
         """
         scratch.mkdir(parents=True, exist_ok=True)
-        try:
-            return self._fork(scratch, trusted, memory)
-        except ServerFailed:
-            self.close()
-            self._start()
-            return self._fork(scratch, trusted, memory)
+        for _ in range(MOST_STARTS):
+            try:
+                return self._fork(scratch, trusted, memory)
+            except ServerFailed:
+                self.close()
+                self._start()
+        return self._fork(scratch, trusted, memory)
 
     def _fork(self, scratch: Path, trusted: bool, memory: int) -> Child:
         ours, theirs = socket.socketpair()
