@@ -13,8 +13,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("STATE", "CACHE", "DATA"):
         monkeypatch.setenv(f"FITUI_{name}", str(tmp_path / f"fitui-{name.lower()}"))
     # Else a benchmark of somebody else on this machine would be waited for.
-    (tmp_path / "locks").mkdir()
-    monkeypatch.setenv("FITUI_LOCKS", str(tmp_path / "locks"))
+    monkeypatch.setenv("FITUI_LOCKS", str(tmp_path))
     # A runner that lingers would be one for each test.
     monkeypatch.setenv("FITUI_LINGER_S", "0")
     monkeypatch.delenv("FIB_DATASET_PATH", raising=False)

@@ -6,6 +6,8 @@ import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from engine.build.compiler import COMPILED
+from engine.build.layout import CannotBuild, check_buildable
 from engine.build.pool import BuildPool, Built
 from engine.run import ahead
 from engine.run.active import ActiveRun
@@ -14,6 +16,7 @@ from engine.run.devices import Device
 from engine.run.process import Cancelled
 from engine.run.schedule import Unit
 from engine.schema.names import Language
+from engine.schema.run import Kind
 
 AHEAD_LIMIT_S = 60.0
 """Seconds for compiling a Triton solution ahead; what is missing is compiled at its first call."""
@@ -32,13 +35,26 @@ class Builds:
         self._threads = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "ahead of a device")
 
     def start(self, run: ActiveRun, unit: Unit, device: Device) -> None:
-        """Begin with what a unit will need on a device."""
+        """Begin with what a unit will need on a device.
+
+        Raises:
+            NotKept: The run's events cannot be written.
+        """
+        try:
+            check_buildable(unit.solution, device.name)
+        except CannotBuild:
+            return  # said when its turn comes
+        log = self.log_file(run, unit)
+        if unit.solution.spec.language in COMPILED:
+            where = str(log.relative_to(run.folder.path))
+            evaluation = unit.cells[0].evaluation
+            run.reporter.event(Kind.BUILDING, evaluation, message="compiling", log=where)
         self._pool.start(
             unit.solution,
             device.capability,
             limit_s=run.request.settings.build_limit_s,
             stop=run.stop,
-            log=self.log_file(run, unit),
+            log=log,
         )
         capability = device.capability
         triton = unit.solution.spec.language is Language.TRITON

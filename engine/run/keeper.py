@@ -38,9 +38,11 @@ def main(state: Path, host: str, key: str) -> int:
         _forward_signals(runner)
         _, status = os.waitpid(runner, 0)
         reap.kill_descendants()
-        if not os.WIFSIGNALED(status):
-            return os.waitstatus_to_exitcode(status)
-        print(f"the runner was killed by signal {os.WTERMSIG(status)}", file=sys.stderr, flush=True)
+        code = os.waitstatus_to_exitcode(status)
+        if code == 0:
+            return 0
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        print(f"the runner {how}; another is started", file=sys.stderr, flush=True)
         if time.monotonic() - started < 0.5:
             time.sleep(0.5)
     return 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import time
 import traceback
 from collections import OrderedDict
@@ -118,6 +117,8 @@ class Lane:
             self.idle_since = time.monotonic()
             if problem := health(self.device):
                 self._quarantine(problem, runs[0])
+            # Seconds of imports: not while the device is held.
+            self._live_server(runs[0])
             reason = self._take_device(lock, runs)
             if reason is None:
                 since = None
@@ -267,8 +268,7 @@ class Lane:
         if self._look().known and wait_free(self.device, [child.pid], FREE_LIMIT_S) is False:
             reason = f"the memory of a killed process did not come back in {FREE_LIMIT_S:g} s"
             self._quarantine(reason, run)
-        by_us = ended.signal == signal.SIGKILL
-        if by_us and self._is_broken():
+        if child.hung and self._is_broken():
             self._quarantine("a healthy process cannot use it any more", run)
 
     def _is_broken(self) -> bool:

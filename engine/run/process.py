@@ -215,6 +215,7 @@ class Child:
     Attributes:
         capture: What it printed.
         ended: How it ended, once it has.
+        hung: It did not answer in time.
     """
 
     def __init__(
@@ -231,6 +232,7 @@ class Child:
         os.set_blocking(log, False)
         self.capture = Capture()
         self.ended: protocol.Ended | None = None
+        self.hung = False
         self.pid = self.guardian = 0
         self._lost = lost
         self._had_to_kill = False
@@ -286,6 +288,7 @@ class Child:
                     return answer
                 left = deadline - time.monotonic()
                 if left <= 0:
+                    self.hung = True
                     self._dump_stack()
                     self.kill()
                     raise ChildTimedOut(phase, limit)

@@ -143,6 +143,8 @@ def test_resume_skips_what_was_evaluated_in_the_same_way(tmp_path: Path) -> None
     dataset = write_dataset(tmp_path / "dataset", {"good": GOOD, "wrong": WRONG}, lengths=(8, 16))
     run_to_end(dataset, workloads=["w8"])
     second = run_to_end(dataset, resume=True)
+    cells = second.progress.cells.values()
+    assert [cell.message for cell in cells if cell.phase is Kind.NOT_RUN] == []
     assert second.progress.counts == {"PASSED": 2, "INCORRECT_NUMERICAL": 2}
     skipped = [cell for cell in second.progress.cells.values() if cell.phase is Kind.SKIPPED]
     assert {(cell.solution, cell.workload) for cell in skipped} == {("good", "w8"), ("wrong", "w8")}
