@@ -48,7 +48,8 @@ class Runner:
     def __init__(self, state: Path, host: str, key: str) -> None:
         self._state, self._host, self._key = state, host, key
         self._queue = Queue(state)
-        self._scratch = state / "scratch" / f"{host}-{key}"
+        # Its own: a runner that leaves still clears up when the next one may be there already.
+        self._scratch = state / "scratch" / f"{host}-{key}-{os.getpid()}"
         self._runs: dict[str, ActiveRun] = {}
         self._given_up: set[str] = set()
         self._lanes: dict[str, tuple[Lane, threading.Thread]] = {}
@@ -66,7 +67,8 @@ class Runner:
         Args:
             release: Gives the runner's lock up.
         """
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        for left in self._scratch.parent.glob(f"{self._host}-{self._key}-*"):
+            shutil.rmtree(left, ignore_errors=True)
         idle_since = time.monotonic()
         while not self._going.is_set():
             self._adopt()
