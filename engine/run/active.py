@@ -6,14 +6,14 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from engine.run.devices import Device, UnknownDevice, find_devices
 from engine.run.files import EventReader, RunFolder
 from engine.run.plan import Job, Planned, Task, make_plan
 from engine.run.preferences import take_notices
-from engine.run.progress import Cell, Progress
+from engine.run.progress import Progress
 from engine.run.record import Subject
 from engine.run.report import NotKept, Reporter
 from engine.run.schedule import Part, Unit, make_parts
@@ -134,12 +134,17 @@ class ActiveRun:
 
     def _look_back(self) -> tuple[Progress, int]:
         """What has happened, and how many runners died since an evaluation ended."""
-        progress, lives = Progress(), 0
+        progress, lives, at_it = Progress(), 0, True
         for event in EventReader(self.folder.events_file).poll():
             progress.apply(event)
             if event.kind is Kind.RUNNER_STARTED:
-                lives += 1
-            elif event.kind in (Kind.DONE, Kind.NOT_RUN, Kind.SKIPPED, Kind.REQUEUED):
+                # One that died over another run says nothing about this one.
+                lives, at_it = lives + at_it, True
+            elif event.kind is Kind.RUN_STARTED:
+                at_it = False
+            elif event.device:
+                at_it = True
+            if event.kind in (Kind.DONE, Kind.NOT_RUN, Kind.SKIPPED, Kind.REQUEUED):
                 lives = 0
         return progress, lives
 
@@ -205,12 +210,19 @@ class ActiveRun:
     def _left(self, store: TraceStore, before: Progress) -> list[Job]:
         """What a former runner did not come to, with the dataset as it is now."""
         jobs: dict[str, Job] = {}
+        problems = {(row.definition, row.uuid): row.problem for row in store.workloads()}
+        solution, workload = cache(store.solution), cache(store.workload)
         for cell in before.cells.values():
             if cell.ended:
                 continue
             try:
                 job = jobs.get(cell.definition) or Job(definition=store.definition(cell.definition))
-                task = self._task(store, cell)
+                task = Task(
+                    evaluation=cell.evaluation,
+                    solution=solution(cell.solution),
+                    workload=workload(cell.workload, cell.definition),
+                    known_problem=problems.get((cell.definition, cell.workload), ""),
+                )
             except (LookupError, ValueError, OSError) as error:
                 self.reporter.event(Kind.NOT_RUN, cell.evaluation, message=str(error))
                 continue
@@ -218,16 +230,6 @@ class ActiveRun:
             job.cells.setdefault(cell.solution, []).append(task)
         self.reporter.event(Kind.RUN_STARTED, n=len(before.cells))
         return list(jobs.values())
-
-    def _task(self, store: TraceStore, cell: Cell) -> Task:
-        rows = [row for row in store.workloads() if row.uuid == cell.workload]
-        problem = next((row.problem for row in rows if row.definition == cell.definition), "")
-        return Task(
-            evaluation=cell.evaluation,
-            solution=store.solution(cell.solution),
-            workload=store.workload(cell.workload, cell.definition),
-            known_problem=problem,
-        )
 
     # The end
 
@@ -241,10 +243,13 @@ class ActiveRun:
     def not_run(self, unit: Unit, reason: str) -> None:
         """Say of what is left of a unit that it is not run, and why."""
         cells, unit.cells = unit.cells, []
-        with suppress(NotKept):
+        try:
             self.reporter.events(
                 *(self._event(Kind.NOT_RUN, cell.evaluation, message=reason) for cell in cells)
             )
+        except NotKept as error:
+            unit.cells = cells
+            self.fail(str(error))
 
     def finish(self, remove: Callable[[str], None]) -> None:
         """Say how it ended, unless it is only left alone.
@@ -257,9 +262,12 @@ class ActiveRun:
         """
         if self._leaving and not self._failures and not self.folder.cancel_file.exists():
             return
+        left = any(part.units for part in self.parts)
         if self._failures:
             state, message = "failed", "; ".join(self._failures)
         elif self.stop():
+            if left and not self.folder.cancel_file.exists():
+                return  # resumed meanwhile: taken on again by its ticket
             state, message = "cancelled", "cancelled by the user"
         else:
             state, message = "finished", ""

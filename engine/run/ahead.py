@@ -124,6 +124,8 @@ class Ahead:
             Cancelled: ``stop`` said so.
         """
         started = time.monotonic()
+        if stop():
+            raise Cancelled
         if solution.spec.language is not Language.TRITON or not capability:
             return Compiled(folder=None, kernels=0, seconds=0.0, cached=True)
         calls = dry_calls(definition, workloads)

@@ -15,11 +15,11 @@ class CallTimes:
     """Seconds per call by lengths of the axes, for one solution or reference."""
 
     def __init__(self) -> None:
-        self._seen: list[tuple[dict[str, int], float]] = []
+        self._seen: dict[tuple[tuple[str, int], ...], float] = {}
 
     def add(self, axes: Mapping[str, int], seconds: float) -> None:
         """Remember one call."""
-        self._seen.append((dict(axes), seconds))
+        self._seen[tuple(sorted(axes.items()))] = seconds
 
     def predict(self, axes: Mapping[str, int]) -> float | None:
         """Seconds that a call will take, or None where nothing is known.
@@ -28,7 +28,7 @@ class CallTimes:
         took: right where time is linear in one axis, too little only where it grows in several
         at once.
         """
-        guesses = [(_growth(seen, axes), seconds) for seen, seconds in self._seen]
+        guesses = [(_growth(dict(seen), axes), seconds) for seen, seconds in self._seen.items()]
         if not guesses:
             return None
         growth, seconds = min(guesses, key=lambda guess: abs(math.log(max(guess[0], 1e-9))))

@@ -7,6 +7,7 @@ whoever looks at a run next starts another pair.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
@@ -43,9 +44,20 @@ def main(state: Path, host: str, key: str) -> int:
             return 0
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         print(f"the runner {how}; another is started", file=sys.stderr, flush=True)
+        if not _holds(lock):
+            return 0
         if time.monotonic() - started < 0.5:
             time.sleep(0.5)
     return 1
+
+
+def _holds(lock: int) -> bool:
+    """Whether we have the runner's lock, which a runner gives up before it leaves."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _become_runner(state: Path, host: str, key: str, lock: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 import traceback
@@ -26,6 +27,7 @@ from engine.run.process import (
     ChildTimedOut,
     Server,
     ServerFailed,
+    SickDevice,
 )
 from engine.run.reference import Reference
 from engine.run.report import NotKept
@@ -40,10 +42,6 @@ PATIENCE_S = 2.0
 FREE_LIMIT_S = 10.0
 """Seconds in which a device's memory must come back after a process on it was killed."""
 _POLL_S = 0.1
-
-
-class SickDevice(Exception):
-    """A device can no longer be trusted; says why."""
 
 
 class Lane:
@@ -82,6 +80,7 @@ class Lane:
         self._holder = "another run"
         self._units = 0
         self._others_memory = 0
+        self._alone = True
 
     def work(self) -> None:
         """Take units until told to stop; leaves a reason in ``failure`` where it cannot go on."""
@@ -149,7 +148,10 @@ class Lane:
             return f"waiting for {self.device.name}: {self._holder}"
         try:
             occupancy = self._look()
-            taken = self._scheduler.take(self.device, alone=not occupancy.foreign)
+            if not self._references:
+                self._others_memory = occupancy.memory_used or 0
+            self._alone = not occupancy.foreign
+            taken = self._scheduler.take(self.device, alone=self._alone)
             if taken is not None:
                 self._tell([run for run in runs if run is not taken[0]], f"after {taken[0].run}")
                 self._waiting.pop(taken[0].run, None)
@@ -172,8 +174,10 @@ class Lane:
         """Say what runs wait for, each time that it changes."""
         for run in runs:
             waiting = next((unit for part in run.parts for unit in part.units if unit.cells), None)
-            if waiting is not None and self._waiting.get(run.run) != reason:
-                self._waiting[run.run] = reason
+            # Without sizes of memory, which change all the time.
+            known = re.sub(r" \([^)]*\)", "", reason)
+            if waiting is not None and self._waiting.get(run.run) != known:
+                self._waiting[run.run] = known
                 with suppress(NotKept):
                     run.reporter.event(Kind.WAITING, waiting.cells[0].evaluation, message=reason)
 
@@ -196,8 +200,10 @@ class Lane:
                 look=self._look,
                 others_memory=self._others_memory,
                 should_yield=lambda run: (
-                    self._stop() or self._scheduler.should_yield(run, self.device)
+                    self._stop()
+                    or self._scheduler.should_yield(run, self.device, alone=self._alone)
                 ),
+                make_room=self._drop_references,
                 confirm_free=lambda child, ended: self._confirm_free(run, child, ended),
             )
             solution_run = SolutionRun(bench, run, unit, self._reference(run, unit.part), folder)
@@ -207,6 +213,12 @@ class Lane:
             pass
         except NotKept as error:
             run.fail(str(error))
+        except (SickDevice, ServerFailed):
+            raise
+        except Exception as error:
+            # Whatever it is, it costs this solution and no lane.
+            traceback.print_exc()
+            run.not_run(unit, f"no verdict: {type(error).__name__}: {error}")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             self._scheduler.give_back(unit)
@@ -215,7 +227,6 @@ class Lane:
 
     def _live_server(self, run: ActiveRun) -> Server:
         if self._server is None:
-            self._others_memory = self._look().memory_used or 0
             self._server = Server(self.device, self._scratch, spawn=self._spawn)
             if not self._server.ready.clean:
                 run.reporter.notice(

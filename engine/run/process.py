@@ -61,6 +61,10 @@ class Cancelled(Exception):
     """The user asked the run to stop."""
 
 
+class SickDevice(Exception):
+    """A device can no longer be trusted; says why."""
+
+
 def describe_end(ended: protocol.Ended) -> str:
     """How a process ended, in words."""
     if ended.signal is not None:

@@ -36,6 +36,8 @@ _SURROUNDINGS = (
     "FITUI_START_METHOD",
 )
 """Environment variables that decide how solutions are built and run."""
+_SILENCE_S = 60.0
+"""Seconds after which a runner on another machine counts as gone."""
 
 
 def host_name() -> str:
@@ -118,9 +120,19 @@ class Queue:
         ticket = self.ticket(run)
         if ticket is None:
             return False
-        if ticket.host != host_name():
-            return True  # locks of other machines cannot be seen
-        return is_locked(self.lock_file(ticket.host, ticket.key))
+        lock = self.lock_file(ticket.host, ticket.key)
+        if ticket.host == host_name():
+            return is_locked(lock)
+        try:
+            # Locks of other machines, and of containers that are gone, cannot be seen.
+            return time.time() - lock.stat().st_mtime < _SILENCE_S
+        except OSError:
+            return False
+
+    def beat(self, host: str, key: str) -> None:
+        """Say, as the runner, that it is there; to be called every few seconds."""
+        with suppress(OSError):
+            os.utime(self.lock_file(host, key))
 
     def runner_pid(self, run: str) -> int:
         """Process id of the runner that works on a run; 0 where there is none."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -58,6 +60,17 @@ def full_log(subject: Subject, result: Result, printed: str) -> str:
     if printed.strip():
         parts.append(f"--- printed by the solution ---\n{printed.rstrip()}")
     return "\n".join(parts) + ("\n" if parts else "")
+
+
+_OWN_FRAME = re.compile(
+    rf'^  File "(?:{re.escape(str(Path(__file__).resolve().parents[1]))}|<frozen runpy>).*\n?',
+    re.MULTILINE,
+)
+
+
+def tidy(text: str, sources: Path) -> str:
+    """A log without this program's stack frames, with files named as in the solution."""
+    return _OWN_FRAME.sub("", text.replace(f"{sources}/", ""))
 
 
 def interpreted(subject: Subject) -> bool:

@@ -31,9 +31,10 @@ from engine.schema.definition import Definition
 from engine.schema.run import Settings
 from engine.schema.workload import Workload
 
-BUDGET_BYTES = 8 << 30
-"""Bytes of input sets that are kept; workloads used longest ago are forgotten first. Each set
-also takes one of this process's descriptors, of which half may be spent so."""
+BUDGET_BYTES = 4 << 30
+"""Bytes of input sets that are kept; workloads used longest ago are forgotten first."""
+MOST_SETS = 256
+"""Sets that are kept at most; each takes one of this process's descriptors."""
 
 
 class ReferenceFailed(Exception):
@@ -128,6 +129,10 @@ class Reference:
             if error.again:
                 self._impossible[which] = str(error)
             self._release(prepared)
+            raise
+        except BaseException:
+            for item in prepared.sets:
+                os.close(item.descriptor)
             raise
         self._kept[which] = prepared
         self._forget(keep=prepared)
@@ -257,7 +262,8 @@ class Reference:
 
     def _is_over_budget(self) -> bool:
         kept = self._kept.values()
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+        # Few may be open where a user's limit is low.
+        most = min(MOST_SETS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
         return (
             sum(item.nbytes for item in kept) > BUDGET_BYTES
             or sum(len(item.sets) for item in kept) > most

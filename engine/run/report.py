@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from collections.abc import Callable, Container, Iterator
@@ -24,6 +26,19 @@ from engine.store import append_line, append_once
 
 class NotKept(Exception):
     """Something could not be written down; the run cannot go on."""
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.EIO)
+
+
+def require_room(error: Exception) -> None:
+    """Tell what stops every solution from what concerns one.
+
+    Raises:
+        NotKept: There is no room for files, whosever they are.
+    """
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        raise NotKept(f"files of solutions cannot be written: {error}") from error
 
 
 class _Promise(Struct, kw_only=True):
@@ -91,7 +106,11 @@ class Reporter:
         """
         for path in sorted(self._folder.pending.glob("*.json")):
             head, _, line = path.read_bytes().partition(b"\n")
-            promise = msgspec.json.decode(head, type=_Promise)
+            try:
+                promise = msgspec.json.decode(head, type=_Promise)
+            except msgspec.DecodeError:
+                path.unlink()  # from before a power cut: evaluated again
+                continue
             said = promise.event.evaluation in ended
             self._keep(promise, line, path, append_once, [] if said else [promise.event])
 
@@ -152,7 +171,10 @@ class Reporter:
             self._folder.append_samples(make_samples(subject, result))
             path.parent.mkdir(exist_ok=True)
             temporary = path.with_suffix(".tmp")
-            temporary.write_bytes(encode(promise) + b"\n" + line)
+            with temporary.open("wb") as stream:
+                stream.write(encode(promise) + b"\n" + line)
+                stream.flush()
+                os.fsync(stream.fileno())
             temporary.rename(path)
         # Nobody else has this line: no need to look for it in the file.
         self._keep(promise, line, path, append_line, [event])

@@ -71,7 +71,9 @@ class Runner:
             shutil.rmtree(left, ignore_errors=True)
         idle_since = time.monotonic()
         while not self._going.is_set():
+            self._queue.beat(self._host, self._key)
             self._adopt()
+            self._builds.pump()
             self._open_lanes()
             self._close_lanes()
             self._finish()
@@ -113,7 +115,7 @@ class Runner:
         for device in run.devices:
             for part in run.parts:
                 for unit in part.units:
-                    self._builds.start(run, unit, device)
+                    self._builds.want(run, unit, device)
 
     def _open_lanes(self) -> None:
         """Have a lane for every device that something waits for."""
@@ -147,7 +149,6 @@ class Runner:
                     with suppress(NotKept):
                         run.reporter.notice(lane.failure)
             for run in self._scheduler.drop_device(lane.device):
-                run.give_up_rest(lane.failure)
                 run.fail(lane.failure)
 
     def _finish(self) -> None:
@@ -156,11 +157,14 @@ class Runner:
                 continue
             self._scheduler.remove(run)
             try:
-                run.finish(self._queue.remove)
+                # Else a ticket that is put in for it just now could be taken away.
+                with self._queue.intake():
+                    run.finish(self._queue.remove)
             except (NotKept, OSError) as error:
                 # No room for the last word: the run is left in the queue for another runner.
                 print(f"run {name}: {error}", flush=True)
                 self._given_up.add(name)
+            self._builds.forget(run)
             del self._runs[name]
 
     def _may_leave(self, release: Callable[[], None]) -> bool:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
 
@@ -75,7 +74,6 @@ class Unit(Struct, kw_only=True, eq=False):
         tries: How often an evaluation has been put back, by its id.
         timeouts: Evaluations that timed out.
         times: How long the solution takes.
-        ahead: What is compiled of it before a device is taken, by the device's capability.
     """
 
     part: Part
@@ -84,7 +82,6 @@ class Unit(Struct, kw_only=True, eq=False):
     tries: dict[str, int] = field(default_factory=dict)
     timeouts: int = 0
     times: CallTimes = field(default_factory=CallTimes)
-    ahead: dict[str, Future[Any]] = field(default_factory=dict)
 
 
 R = TypeVar("R", bound=Run)
@@ -135,26 +132,29 @@ class Scheduler(Generic[R]):
                 unit = self._next(run, device)
                 if unit is not None:
                     unit.part.device = device.name
-                    unit.part.units.remove(unit)
+                    # In this order: who looks without the lock must never see neither.
                     unit.part.at_work += 1
+                    unit.part.units.remove(unit)
                     return run, unit
         return None
 
     def give_back(self, unit: Unit) -> None:
         """A lane has done what it could; what is left of the unit goes to the head again."""
         with self.changed:
-            unit.part.at_work -= 1
             if unit.cells:
                 unit.part.units.insert(0, unit)
+            unit.part.at_work -= 1
             self.changed.notify_all()
 
-    def should_yield(self, run: R, device: Device) -> bool:
+    def should_yield(self, run: R, device: Device, *, alone: bool) -> bool:
         """True if a lane should leave a unit of a run where it is: something goes before it."""
         if run.paused():
             return True
         with self.changed:
             return any(
-                one.order[0] < run.order[0] and self._next(one, device) is not None
+                one.order[0] < run.order[0]
+                and (alone or one.busy is Busy.FLAG)
+                and self._next(one, device) is not None
                 for one in self._runs
             )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import time
 import traceback
@@ -38,10 +37,11 @@ from engine.run.process import (
     ChildTimedOut,
     Server,
     ServerFailed,
+    SickDevice,
 )
-from engine.run.record import Subject
+from engine.run.record import Subject, tidy
 from engine.run.reference import Reference, ReferenceFailed
-from engine.run.report import NotKept
+from engine.run.report import NotKept, require_room
 from engine.run.schedule import Unit
 from engine.schema.definition import Definition
 from engine.schema.endings import STATUS_OF, Ending
@@ -69,6 +69,7 @@ class Bench(Struct, kw_only=True):
         look: Who else is on the device now.
         others_memory: Bytes in use on the device before anything of ours was there.
         should_yield: True if something goes before a run's evaluations.
+        make_room: Gives up what is kept on the device for further solutions.
         confirm_free: Told of every child that is gone, so that the device is known to be free.
     """
 
@@ -78,6 +79,7 @@ class Bench(Struct, kw_only=True):
     look: Callable[[], Occupancy]
     others_memory: int
     should_yield: Callable[[ActiveRun], bool]
+    make_room: Callable[[], None]
     confirm_free: Callable[[Child, protocol.Ended], None]
 
 
@@ -110,6 +112,7 @@ class SolutionRun:
 
         Raises:
             Cancelled: The run was.
+            NotKept: There is no room for files.
         """
         device, solution = self._bench.device, self._unit.solution
         try:
@@ -122,6 +125,7 @@ class SolutionRun:
         except CompileStopped:
             raise Cancelled from None
         except (CannotBuild, CompileKilled, OSError) as error:
+            require_room(error)
             self._run.not_run(self._unit, str(error))
             shutil.rmtree(self._folder, ignore_errors=True)
             return False
@@ -171,9 +175,16 @@ class SolutionRun:
         except (ChildGone, ChildTimedOut, ChildBrokeProtocol) as error:
             self._put_back(cell, f"a process for the solution could not be started: {error}")
             problem = str(error)
+        except SickDevice as error:
+            # Not on the next device too: one solution could make all of them sick.
+            message = f"no verdict: {error}"
+            self._run.reporter.event(Kind.NOT_RUN, cell.evaluation, message=message)
+            self._unit.cells.remove(cell)
+            raise
         except (Cancelled, ServerFailed, NotKept, _PutBack):
             raise
         except Exception as error:
+            require_room(error)
             # Whatever it is, it costs this evaluation and no other.
             traceback.print_exc()
             problem = f"{type(error).__name__}: {error}"
@@ -251,6 +262,11 @@ class SolutionRun:
             )
             result = evaluator.evaluate(cell.workload, plan, prepared)
         self._mark_contention(cell, result, before, bench.look())
+        if result.ending is Ending.OUT_OF_MEMORY and bench.device.name != "cpu":
+            # What is kept for further solutions may have been in its way.
+            self._drop_child()
+            bench.make_room()
+            self._put_back(cell, "out of memory; once more with nothing else of ours there", 2)
         if result.killed:
             # Ours are sent by the guardian, who says so.
             self._drop_child()
@@ -365,17 +381,6 @@ class _NoVerdict(Exception):
 
 class _PutBack(Exception):
     """An evaluation is to be made again later; says why."""
-
-
-_OWN_FRAME = re.compile(
-    rf'^  File "(?:{re.escape(str(Path(__file__).resolve().parents[1]))}|<frozen runpy>).*\n?',
-    re.MULTILINE,
-)
-
-
-def tidy(text: str, sources: Path) -> str:
-    """A log without this program's stack frames, with files named as in the solution."""
-    return _OWN_FRAME.sub("", text.replace(f"{sources}/", ""))
 
 
 def _load_order(

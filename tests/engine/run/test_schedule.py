@@ -135,12 +135,12 @@ def test_higher_priority_goes_first_and_is_made_way_for() -> None:
     low = FakeRun(parts=make_parts([job("low", 2, 1)], 1, {}), devices=GPUS[:1], order=(0, 1.0))
     made = scheduler(low)
     taken, _ = made.take(GPUS[0], alone=True)
-    assert taken is low and not made.should_yield(low, GPUS[0])
+    assert taken is low and not made.should_yield(low, GPUS[0], alone=True)
     high = FakeRun(parts=make_parts([job("high", 1, 1)], 1, {}), devices=GPUS[:1], order=(-5, 2.0))
     made.add(high)
-    assert made.should_yield(low, GPUS[0])
+    assert made.should_yield(low, GPUS[0], alone=True)
     assert made.take(GPUS[0], alone=True)[0] is high
-    assert not made.should_yield(low, GPUS[0])
+    assert not made.should_yield(low, GPUS[0], alone=True)
 
 
 def test_a_later_run_of_the_same_priority_is_not_made_way_for() -> None:
@@ -148,7 +148,7 @@ def test_a_later_run_of_the_same_priority_is_not_made_way_for() -> None:
     later = FakeRun(parts=make_parts([job("b", 1, 1)], 1, {}), devices=GPUS[:1], order=(0, 2.0))
     made = scheduler(later, first)
     assert made.take(GPUS[0], alone=True)[0] is first
-    assert not made.should_yield(first, GPUS[0])
+    assert not made.should_yield(first, GPUS[0], alone=True)
 
 
 def test_paused_and_stopped_runs_get_nothing() -> None:
