@@ -12,7 +12,20 @@ from flashinfer_trace import ROOT
 from flashinfer_trace.authoring.emit import render, stale, write
 from flashinfer_trace.authoring.spec import Problem
 
-FAMILIES = ("rmsnorm", "gemm", "gqa_paged", "rope", "sampling")
+FAMILIES = (
+    "rmsnorm",
+    "gemm",
+    "gqa_paged",
+    "gqa_ragged",
+    "mla_paged",
+    "mla_ragged",
+    "rope",
+    "sampling",
+    "moe",
+    "gdn",
+    "mamba_ssu",
+    "dsa_paged",
+)
 """Modules of this package, one per family of operators."""
 
 

@@ -133,11 +133,14 @@ def workload_record(problem: Problem, workload: Workload) -> dict[str, Any]:
 
 
 def solution_record(definition: str, solution: Solution) -> dict[str, Any]:
-    """Return the packed solution: its metadata and every Python file of its folder."""
+    """Return the packed solution: its metadata and every Python file of its folders."""
     where = solution.folder or f"{definition}/{solution.name}"
-    folder = _HERE / "solutions" / solution.author / where
+    folders = [_HERE / "solutions" / solution.author / where]
+    if solution.shared:
+        folders.append(_HERE / "solutions" / solution.author / solution.shared)
     contents = {
         path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for folder in folders
         for path in sorted(folder.rglob("*.py"))
     }
     contents["main.py"] = with_constants(contents["main.py"], solution.constants)

@@ -87,8 +87,9 @@ class Solution:
 
     With `dps` (destination-passing style) `run` takes the outputs as trailing parameters and
     returns nothing; without, it returns them. `folder` names the sources below
-    `solutions/<author>/` ("" for `<definition>/<name>`); `constants` are the values that upper-case
-    constants of its `main.py` have in this solution.
+    `solutions/<author>/` ("" for `<definition>/<name>`), and `shared`, unless it is "", a folder
+    there whose files are packed beside them; `constants` are the values that upper-case constants
+    of its `main.py` have in this solution.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Solution:
     description: str
     folder: str = ""
     constants: Constants = field(default_factory=dict)
+    shared: str = ""
 
 
 @dataclass(frozen=True)

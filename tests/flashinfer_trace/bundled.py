@@ -6,6 +6,7 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ TOP_K = "top_k_sampling_from_probs_v128256"
 NAMES = (RMSNORM, FUSED, GEMM, DECODE, ROPE, TOP_K)
 
 
+@cache
 def definitions() -> dict[str, Record]:
     """Return every bundled definition by name."""
     found = (json.loads(path.read_text()) for path in (ROOT / "definitions").rglob("*.json"))
@@ -36,6 +38,7 @@ def workloads(name: str) -> list[Record]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@cache
 def solutions() -> dict[str, Record]:
     """Return every bundled solution by name."""
     found = (json.loads(path.read_text()) for path in (ROOT / "solutions").rglob("*.json"))

@@ -1,1 +1,1 @@
-"""The references, one file a definition; a file's whole text is the definition's `reference`."""
+"""The references, one file an operator; a file's whole text is the definition's `reference`."""

@@ -10,7 +10,8 @@ from engine.evaluate.evaluators import BY_NAME
 from engine.evaluate.facts import Rule
 from engine.evaluate.registry import DRAWS, EVALUATORS, MOST_REPEATS, Plan, plan_for
 from engine.schema import QUICK, Definition, Settings, Workload
-from engine.schema.definition import AxisVar
+from engine.schema.definition import AxisVar, TensorSpec
+from engine.schema.names import DType
 
 
 def plan(op_type: str, settings: Settings | None = None, **axes: int) -> Plan:
@@ -65,3 +66,57 @@ def test_settings_overrule_the_evaluators_tolerances(given: Any, wanted: Rule) -
 
 def test_every_evaluator_has_its_trusted_side() -> None:
     assert {spec.name for spec in EVALUATORS} == set(BY_NAME)
+
+
+def chosen(op_type: str, *inputs: str, dtype: str = "bfloat16", tags: tuple[str, ...] = ()) -> Plan:
+    spec = TensorSpec(shape=["batch_size"], dtype=DType(dtype))
+    definition = Definition(
+        name="d",
+        op_type=op_type,
+        axes={"batch_size": AxisVar()},
+        inputs=dict.fromkeys(inputs, spec),
+        outputs={"topk_indices": spec},
+        reference="def run(): ...",
+        tags=list(tags),
+    )
+    return plan_for(definition, Workload(uuid="w", axes={}, inputs={}), Settings())
+
+
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2", "float4_e2m1"])
+def test_experts_of_low_precision_may_miss_one_element_in_twenty(dtype: str) -> None:
+    found = chosen("moe", "x", dtype=dtype)
+    assert found.rule == Rule(atol=0.01, rtol=0.01, matched_ratio=0.95)
+    assert (found.evaluator, found.sets, found.repeat) == ("experts", 3, 1)
+
+
+def test_only_low_precision_earns_experts_that_allowance() -> None:
+    assert chosen("moe", "x").evaluator == "default"
+    assert chosen("moe", "x", tags=("quantization:float4_e2m1fn_mxfp4",)).evaluator == "experts"
+    assert chosen("gemm", "x", dtype="float8_e4m3fn").evaluator == "default"
+
+
+def test_settings_overrule_the_allowance_of_experts() -> None:
+    definition = Definition(
+        name="d",
+        op_type="moe",
+        axes={},
+        inputs={"x": TensorSpec(shape=[], dtype=DType.FLOAT8_E4M3FN)},
+        outputs={},
+        reference="def run(x): ...",
+    )
+    workload = Workload(uuid="w", axes={}, inputs={})
+    assert plan_for(definition, workload, Settings(matched_ratio=1.0)).rule.matched_ratio == 1.0
+
+
+@pytest.mark.parametrize("op_type", ["gdn", "mamba_ssu"])
+def test_recurrences_are_compared_exactly_like_others(op_type: str) -> None:
+    found = chosen(op_type, "k")
+    assert (found.evaluator, found.rule) == ("recurrence", Rule(atol=0.01, rtol=0.01))
+
+
+def test_sparse_attention_and_its_indexer_are_told_by_their_inputs() -> None:
+    names = ("q_index_fp8", "k_index_cache_fp8", "weights", "seq_lens", "block_table")
+    assert chosen("dsa_paged", *names).evaluator == "topk_indexer"
+    assert chosen("dsa_paged", *names[1:]).evaluator == "default"
+    assert chosen("dsa_paged", "ckv_cache", "sparse_indices").evaluator == "sparse_attention"
+    assert chosen("mla_paged", "ckv_cache", "sparse_indices").evaluator == "default"

@@ -1,0 +1,22 @@
+"""Causal attention over a paged cache with Triton; see `launch`."""
+
+import torch
+
+from .launch import prefill
+
+
+def run(
+    q: torch.Tensor,
+    k_cache: torch.Tensor,
+    v_cache: torch.Tensor,
+    qo_indptr: torch.Tensor,
+    kv_indptr: torch.Tensor,
+    kv_indices: torch.Tensor,
+    sm_scale: float,
+    output: torch.Tensor,
+    lse: torch.Tensor,
+) -> None:
+    """Write the attention output to `output` and its base-2 log-sum-exp to `lse`."""
+    # Pages of one token are full: no lengths of last pages are read.
+    table = (qo_indptr, kv_indptr, kv_indices, kv_indptr)
+    prefill(q, k_cache, v_cache, *table, k_cache.shape[1], sm_scale, output, lse)

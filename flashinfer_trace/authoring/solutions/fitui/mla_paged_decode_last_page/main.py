@@ -1,0 +1,22 @@
+"""Flash decoding over latents with Triton; see `launch`."""
+
+import torch
+
+from .launch import decode
+
+
+def run(
+    q_nope: torch.Tensor,
+    q_pe: torch.Tensor,
+    ckv_cache: torch.Tensor,
+    kpe_cache: torch.Tensor,
+    kv_indptr: torch.Tensor,
+    kv_indices: torch.Tensor,
+    kv_last_page_len: torch.Tensor,
+    sm_scale: float,
+    output: torch.Tensor,
+    lse: torch.Tensor,
+) -> None:
+    """Write the attention output to `output` and its base-2 log-sum-exp to `lse`."""
+    table = (kv_indptr, kv_indices, kv_last_page_len)
+    decode(q_nope, q_pe, ckv_cache, kpe_cache, *table, sm_scale, output, lse)
