@@ -203,7 +203,7 @@ class Lane:
                     self._stop()
                     or self._scheduler.should_yield(run, self.device, alone=self._alone)
                 ),
-                make_room=self._drop_references,
+                make_room=self._make_room,
                 confirm_free=lambda child, ended: self._confirm_free(run, child, ended),
             )
             solution_run = SolutionRun(bench, run, unit, self._reference(run, unit.part), folder)
@@ -253,6 +253,14 @@ class Lane:
         )
         self._references[id(part)] = (part, reference)
         return reference
+
+    def _make_room(self, reference: Reference) -> None:
+        """Give up all that is kept for further solutions; a reference in use starts afresh."""
+        for key, (_, other) in list(self._references.items()):
+            if other is not reference:
+                del self._references[key]
+                other.close()
+        reference.forget()
 
     def _drop_references(self) -> None:
         while self._references:

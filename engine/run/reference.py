@@ -286,6 +286,10 @@ class Reference:
                 os.close(item.descriptor)
         self._kept.clear()
 
+    def forget(self) -> None:
+        """Give up everything that is kept; what is needed again is made again."""
+        self._drop_child()
+
     def close(self) -> None:
         """End the trusted child and remove its folder."""
         self._drop_child()

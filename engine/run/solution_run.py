@@ -69,7 +69,7 @@ class Bench(Struct, kw_only=True):
         look: Who else is on the device now.
         others_memory: Bytes in use on the device before anything of ours was there.
         should_yield: True if something goes before a run's evaluations.
-        make_room: Gives up what is kept on the device for further solutions.
+        make_room: Gives up what is kept on the device beside one reference, and by that.
         confirm_free: Told of every child that is gone, so that the device is known to be free.
     """
 
@@ -79,7 +79,7 @@ class Bench(Struct, kw_only=True):
     look: Callable[[], Occupancy]
     others_memory: int
     should_yield: Callable[[ActiveRun], bool]
-    make_room: Callable[[], None]
+    make_room: Callable[[Reference], None]
     confirm_free: Callable[[Child, protocol.Ended], None]
 
 
@@ -265,7 +265,7 @@ class SolutionRun:
         if result.ending is Ending.OUT_OF_MEMORY and bench.device.name != "cpu":
             # What is kept for further solutions may have been in its way.
             self._drop_child()
-            bench.make_room()
+            bench.make_room(self._reference)
             self._put_back(cell, "out of memory; once more with nothing else of ours there", 2)
         if result.killed:
             # Ours are sent by the guardian, who says so.
