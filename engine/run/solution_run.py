@@ -262,7 +262,8 @@ class SolutionRun:
             )
             result = evaluator.evaluate(cell.workload, plan, prepared)
         self._mark_contention(cell, result, before, bench.look())
-        if result.ending is Ending.OUT_OF_MEMORY and bench.device.name != "cpu":
+        alive = self._child is not None and self._child.ended is None
+        if result.ending is Ending.OUT_OF_MEMORY and alive:
             # What is kept for further solutions may have been in its way.
             self._drop_child()
             bench.make_room(self._reference)

@@ -242,6 +242,19 @@ def _size(pid: int) -> tuple[int, int]:
     return len(list(Path(f"/proc/{pid}/fd").iterdir())), int(resident.split()[1])
 
 
+def test_a_lack_of_memory_is_a_verdict_once_nothing_else_of_ours_is_there(tmp_path: Path) -> None:
+    greedy = "import torch\ndef run(x, y):\n    raise torch.OutOfMemoryError('too little')\n"
+    sources = {"a_good": GOOD, "b_greedy": greedy, "c_good": GOOD}
+    handle = run_to_end(write_dataset(tmp_path / "dataset", sources, lengths=(8, 16)))
+    statuses = [cell.status for cell in handle.progress.cells.values()]
+    passed, failed = [Status.PASSED] * 2, [Status.RUNTIME_ERROR] * 2
+    assert statuses == [*passed, *failed, *passed]
+    assert "out of memory" in cells_of(handle)["b_greedy"].message
+    events = list(EventReader(handle.folder.events_file).poll())
+    again = [event.evaluation for event in events if event.kind is Kind.REQUEUED]
+    assert sorted(again) == sorted(set(again)) and len(again) == 2
+
+
 def test_the_next_runner_clears_up_after_one_that_was_killed(tmp_path: Path) -> None:
     slow = "import time\ndef run(x, y):\n    time.sleep(1)\n"
     dataset = write_dataset(tmp_path / "dataset", {"a_slow": slow, "b_good": GOOD})
