@@ -24,7 +24,7 @@ from engine.run.prepare import clean_environment
 
 SERVER_START_S = 180.0
 CHILD_START_S = 60.0
-MOST_STARTS = 5
+MOST_STARTS = 20
 """How often a fork server is started that somebody kills."""
 _SLICE_S = 0.1
 
