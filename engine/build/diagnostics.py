@@ -135,11 +135,3 @@ def better(first: Diagnostic | None, second: Diagnostic | None) -> Diagnostic | 
     if first is None or (first.summary and second is not None and not second.summary):
         return second
     return first
-
-
-def first_error(text: str) -> str:
-    """The first error in one line, or "" where there is none."""
-    found: Diagnostic | None = None
-    for line in text.splitlines():
-        found = better(found, error_in(line.strip()))
-    return str(found) if found else ""

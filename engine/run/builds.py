@@ -72,10 +72,14 @@ class Builds:
             room = self._most - sum(not future.done() for future in begun)
             if room <= 0 or len(begun) == len(self._builds):
                 return
-            waiting = [one for one in self._builds.values() if one.future is None]
-            waiting = [one for one in waiting if not (one.run.stop() or one.run.paused())]
-            orders = {id(one.run): one.run.order for one in waiting}
-            for build in sorted(waiting, key=lambda one: orders[id(one.run)])[:room]:
+            # A run is asked once, not for each of its builds: its answers are in files.
+            waiting: dict[ActiveRun, list[_Build]] = {}
+            for build in self._builds.values():
+                if build.future is None:
+                    waiting.setdefault(build.run, []).append(build)
+            runs = [run for run in waiting if not (run.stop() or run.paused())]
+            runs.sort(key=lambda run: run.order)
+            for build in [build for run in runs for build in waiting[run]][:room]:
                 build.future = self._threads.submit(self._make, build)
 
     def _make(self, build: _Build) -> ahead.Compiled | None:

@@ -68,7 +68,7 @@ class Lane:
         self.device = device
         self.failure = ""
         """Why the lane has ended before its time, or ""."""
-        self.idle_since = time.monotonic()
+        self._idle_since = time.monotonic()
         self._scheduler = scheduler
         self._builds = builds
         self._scratch = scratch
@@ -113,7 +113,7 @@ class Lane:
                 lock.release()
                 self._rest()
                 continue
-            self.idle_since = time.monotonic()
+            self._idle_since = time.monotonic()
             if problem := health(self.device):
                 self._quarantine(problem, runs[0])
             # Seconds of imports: not while the device is held.
@@ -133,7 +133,7 @@ class Lane:
     def _rest(self) -> None:
         with self._scheduler.changed:
             self._scheduler.changed.wait(_POLL_S)
-        if time.monotonic() - self.idle_since > PATIENCE_S:
+        if time.monotonic() - self._idle_since > PATIENCE_S:
             self._drop_references()
 
     def _take_device(self, lock: DeviceLock, runs: list[ActiveRun]) -> str | None:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from engine.build.diagnostics import Trouble, error_in, first_error, trouble_in
+from engine.build.diagnostics import Diagnostic, Trouble, better, error_in, trouble_in
 
 GCC = """\
 In file included from kernel.cc:3:
@@ -52,6 +52,14 @@ CLANG_LINK = """\
 clang: error: linker command failed with exit code 1 (use -v to see invocation)
 mold: error: undefined symbol: missing()
 """
+
+
+def first_error(text: str) -> str:
+    """The first error that a text tells, line by line, as a build's log does it."""
+    found: Diagnostic | None = None
+    for line in text.splitlines():
+        found = better(found, error_in(line.strip()))
+    return str(found) if found else ""
 
 
 @pytest.mark.parametrize(
