@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,7 +30,10 @@ from flashinfer_trace.authoring.spec import (
 
 _HERE = Path(__file__).parent
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:fitui:flashinfer_trace")
-_TARGETS = ["cuda", "cpu"]
+_MAIN = {"python": "main.py", "triton": "main.py", "cuda": "main.cu", "cpp": "main.cpp"}
+_TARGETS = {"cuda": ["cuda"], "cpp": ["cpu"]}
+_SOURCES = {".py", ".cu", ".cpp", ".h"}
+_CPP_CONSTANT = re.compile(r"^(constexpr \w+ ([A-Z_]+) = )[^;\n]*;$", re.MULTILINE)
 
 
 def render(problems: Iterable[Problem]) -> dict[str, bytes]:
@@ -133,7 +137,7 @@ def workload_record(problem: Problem, workload: Workload) -> dict[str, Any]:
 
 
 def solution_record(definition: str, solution: Solution) -> dict[str, Any]:
-    """Return the packed solution: its metadata and every Python file of its folders."""
+    """Return the packed solution: its metadata and every source file of its folders."""
     where = solution.folder or f"{definition}/{solution.name}"
     folders = [_HERE / "solutions" / solution.author / where]
     if solution.shared:
@@ -141,24 +145,30 @@ def solution_record(definition: str, solution: Solution) -> dict[str, Any]:
     contents = {
         path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
         for folder in folders
-        for path in sorted(folder.rglob("*.py"))
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in _SOURCES
     }
-    contents["main.py"] = with_constants(contents["main.py"], solution.constants)
+    main = _MAIN[solution.language]
+    replace = with_constants if main.endswith(".py") else with_cpp_constants
+    contents[main] = replace(contents[main], solution.constants)
     sources = [{"path": path, "content": content} for path, content in contents.items()]
-    return {
+    record: dict[str, Any] = {
         "name": solution.name,
         "definition": definition,
         "author": solution.author,
         "description": solution.description,
         "spec": {
             "language": solution.language,
-            "target_hardware": _TARGETS,
-            "entry_point": "main.py::run",
+            "target_hardware": _TARGETS.get(solution.language, ["cuda", "cpu"]),
+            "entry_point": f"{main}::run",
             "dependencies": [],
             "destination_passing_style": solution.dps,
         },
         "sources": sources,
     }
+    if solution.binding:
+        record["spec"]["binding"] = solution.binding
+    return record
 
 
 def with_constants(source: str, constants: Constants) -> str:
@@ -181,6 +191,25 @@ def with_constants(source: str, constants: Constants) -> str:
             raise ValueError(f"there is no constant {name} to be given a value")
         lines[node.lineno - 1] = f"{name} = {value!r}\n"
     return "".join(lines)
+
+
+def with_cpp_constants(source: str, constants: Constants) -> str:
+    """Return a C++ or CUDA file's text with other numbers for some of its upper-case constants.
+
+    Each must be given on a line of its own (`constexpr int NAME = value;`).
+
+    Raises:
+        ValueError: The file has no such constant.
+    """
+    found = {match[2] for match in _CPP_CONSTANT.finditer(source)}
+    for name in constants:
+        if name not in found:
+            raise ValueError(f"there is no constant {name} to be given a value")
+
+    def given(match: re.Match[str]) -> str:
+        return f"{match[1]}{constants[match[2]]!r};" if match[2] in constants else match[0]
+
+    return _CPP_CONSTANT.sub(given, source)
 
 
 def _tensors(tensors: Iterable[Tensor]) -> dict[str, dict[str, Any]]:

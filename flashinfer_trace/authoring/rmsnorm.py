@@ -57,6 +57,10 @@ _NORMS = (
 )  # fmt: skip
 _NARROW = 512
 """Up to this width a program of the Triton solution takes several rows."""
+_TORCH_BOUND = 4096
+"""Width of the fused norm that has a CUDA solution: PyTorch's headers take long to compile."""
+_ON_CPU = 128
+"""Width of the norm that has a C++ solution."""
 
 _ROWS = ("batch_size", "hidden_size")
 _WEIGHT = Tensor("weight", ("hidden_size",), "bfloat16", "Factor of each column, learned.")
@@ -120,7 +124,7 @@ def _solutions(norm: _Norm, definition: str) -> tuple[Solution, ...]:
             triton_one = "A program takes a tile of rows: read once, reduce in registers, write."
             triton_folder = "rmsnorm_narrow"
     # Both calling styles occur among the solutions of either operator.
-    return (
+    found = (
         Solution(
             f"torch_{definition}", "baseline", "python", norm.fused, torch_one,
             torch_folder, constants,
@@ -130,6 +134,34 @@ def _solutions(norm: _Norm, definition: str) -> tuple[Solution, ...]:
             triton_folder, constants,
         ),
     )  # fmt: skip
+    return found + _compiled(norm, definition)
+
+
+def _compiled(norm: _Norm, definition: str) -> tuple[Solution, ...]:
+    """The solutions in CUDA and C++, whose rows' length is known when they are compiled."""
+    constants = {"HIDDEN_SIZE": norm.width, "EPSILON": norm.epsilon}
+    if norm.fused:
+        if norm.width != _TORCH_BOUND:
+            return ()
+        text = "A block a row, 16 bytes a load; the sum stays in registers. Bound by PyTorch."
+        fused = Solution(
+            f"cuda_{definition}", "fitui", "cuda", False, text,
+            "cuda_fused_add_rmsnorm", constants, binding="torch",
+        )  # fmt: skip
+        return (fused,)
+    text = "A block a row, or several narrow ones; read once, 16 bytes a load. Bound by tvm-ffi."
+    cuda = Solution(
+        f"cuda_{definition}", "fitui", "cuda", True, text,
+        "cuda_rmsnorm", constants, "tvm_ffi", "tvm-ffi",
+    )  # fmt: skip
+    if norm.width != _ON_CPU:
+        return (cuda,)
+    text = "C++ for one core of the CPU, in loops that become vector instructions."
+    cpp = Solution(
+        f"cpp_{definition}", "fitui", "cpp", True, text,
+        "cpp_rmsnorm", constants, "tvm_ffi", "tvm-ffi",
+    )  # fmt: skip
+    return (cuda, cpp)
 
 
 _EXAMPLES = (

@@ -147,5 +147,15 @@ def problems() -> tuple[Problem, ...]:
             False,
             "One launch for queries and keys; a program turns a block of heads.",
         ),
+        Solution(
+            f"cuda_{ROPE.name}",
+            "fitui",
+            "cuda",
+            True,
+            "One launch for queries and keys; a block takes a token, 16 bytes a load.",
+            "cuda_rope",
+            shared="tvm_ffi",
+            binding="tvm-ffi",
+        ),
     )
     return (Problem(ROPE, tuple(workloads), solutions, {_FILE: tensors}),)

@@ -150,7 +150,7 @@ def _definition(kind: _Filter, vocabulary: _Vocabulary) -> Definition:
 
 
 def _solutions(kind: _Filter, definition: str) -> tuple[Solution, ...]:
-    return (
+    found = (
         Solution(f"torch_{definition}", "baseline", "python", False, kind.baseline, kind.name),
         Solution(
             f"triton_{definition}",
@@ -162,6 +162,20 @@ def _solutions(kind: _Filter, definition: str) -> tuple[Solution, ...]:
             shared="sampling",
         ),
     )
+    if kind is not _TOP_K:
+        return found
+    cuda = Solution(
+        f"cuda_{definition}",
+        "fitui",
+        "cuda",
+        True,
+        "A block a row, no sorting: draws until the token is one of the k, each time from fewer "
+        "tokens. Keeps every token tied with the k-th.",
+        "cuda_top_k_sampling",
+        shared="tvm_ffi",
+        binding="tvm-ffi",
+    )
+    return (*found, cuda)
 
 
 def _ks(k: int | None, size: int, batch_size: int) -> Array:

@@ -89,17 +89,19 @@ class Solution:
     returns nothing; without, it returns them. `folder` names the sources below
     `solutions/<author>/` ("" for `<definition>/<name>`), and `shared`, unless it is "", a folder
     there whose files are packed beside them; `constants` are the values that upper-case constants
-    of its `main.py` have in this solution.
+    of its main file (`main.py`, `main.cu` or `main.cpp`) have in this solution. `binding` is what
+    makes a compiled solution callable from Python, and "" for the others.
     """
 
     name: str
     author: str
-    language: Literal["python", "triton"]
+    language: Literal["python", "triton", "cuda", "cpp"]
     dps: bool
     description: str
     folder: str = ""
     constants: Constants = field(default_factory=dict)
     shared: str = ""
+    binding: Literal["", "tvm-ffi", "torch"] = ""
 
 
 @dataclass(frozen=True)

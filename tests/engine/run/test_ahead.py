@@ -40,7 +40,7 @@ def one_of_each(paths: Iterable[Path]) -> list[Path]:
     return sorted(found.values())
 
 
-TRITON = list((ROOT / "flashinfer_trace/solutions/fitui").rglob("*.json"))
+TRITON = list((ROOT / "flashinfer_trace/solutions/fitui").rglob("triton_*.json"))
 BUNDLED = one_of_each(TRITON)
 
 
