@@ -107,7 +107,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fitui-bench-") as temporary:
-        folder = args.folder or Path(temporary)
+        folder = (args.folder or Path(temporary)).resolve()
         for traces in args.traces:
             root = folder / f"d{traces}"
             store_data.make(root, traces)

@@ -4,7 +4,7 @@ The shape follows what is known of real datasets: 156 definitions of very differ
 biggest has 5.6 % of the traces), 2,000 solutions of 20 authors, one trace file per author and
 definition, lines of 0.7 to 2.4 kB, and one line in twenty with a log of 20 to 200 kB, which
 together are three quarters of the bytes. A quarter of the traces carry this program's own
-``fitui.*`` marks.
+``fitui.*`` marks and figures, one in eight of those with flags.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _BAD = ("INCORRECT_NUMERICAL", "RUNTIME_ERROR", "COMPILE_ERROR", "TIMEOUT", "INC
 _HARDWARE = ("NVIDIA H200", "NVIDIA B200", "NVIDIA H100 80GB HBM3", "AMD Instinct MI300X")
 _LANGUAGES = ("triton", "cuda", "python")
 _START = datetime(2025, 7, 1)
+_FLAGS = ("host_sync", "throttled: power cap", "low clock: 1650 of 1980 MHz", "late work")
 
 
 class _Definition(NamedTuple):
@@ -226,7 +227,8 @@ def _write_traces(shelf: _Shelf, chosen: random.Random, count: int, texts: list[
             tail = ""
             if passed or status == "INCORRECT_NUMERICAL":
                 tail = f', "correctness": {{"max_relative_error": {pick():.6e}'
-                tail += f', "max_absolute_error": {pick():.6e}, "extra": null}}'
+                extra = _figures(chosen) if own and passed else "null"
+                tail += f', "max_absolute_error": {pick():.6e}, "extra": {extra}}}'
             if passed:
                 latency, ratio = uniform(0.002, 2.0), uniform(0.2, 5.0)
                 tail += f', "performance": {{"latency_ms": {latency!r}'
@@ -238,3 +240,47 @@ def _write_traces(shelf: _Shelf, chosen: random.Random, count: int, texts: list[
             )
             parts = [heads[int(pick() * len(heads))], middle.encode(), log, b'"', tail.encode()]
             stream.write(b"".join(parts) + b"}}\n")
+
+
+def _figures(chosen: random.Random) -> str:
+    """What this program writes beside a passed evaluation, of two outputs."""
+    median, reference = chosen.uniform(2.0, 2000.0), chosen.uniform(2.0, 9000.0)
+    limit = median * chosen.uniform(0.1, 1.05)
+    checks = [
+        {"output": name, "elements": 65536, "bad": 0, "max_abs": 0.0078125, "max_rel": 0.012345}
+        for name in ("output", "lse")
+    ]
+    own: dict[str, Any] = {
+        "checks": checks,
+        "comparisons": 8,
+        "upstream_ok": True,
+        "seed": f"{chosen.getrandbits(128):032x}",
+        **_summary(median),
+        "reference": _summary(reference),
+        "speedup": [round(reference / median * 0.99, 4), round(reference / median * 1.01, 4)],
+        "limit_us": round(limit, 4),
+        "limit_by": chosen.choice(("memory", "bf16")),
+        "roofline": round(100 * limit / median, 2),
+    }
+    if chosen.random() < 0.125:
+        own["flags"] = [chosen.choice(_FLAGS)]
+    return json.dumps({"fitui": own})
+
+
+def _summary(median: float) -> dict[str, Any]:
+    return {
+        "timer": "cupti",
+        "n": 120,
+        "median_us": round(median, 4),
+        "low_us": round(median * 0.997, 4),
+        "high_us": round(median * 1.003, 4),
+        "p5_us": round(median * 0.98, 4),
+        "p95_us": round(median * 1.03, 4),
+        "ci": 0.00312,
+        "host_us": 31.25,
+        "busy_us": round(median * 0.95, 4),
+        "kernels": 2,
+        "warm_us": round(median * 0.9, 4),
+        "clock_mhz": 1980,
+        "together": True,
+    }

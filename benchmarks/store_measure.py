@@ -185,7 +185,7 @@ def _query(root: Path, cache: Path) -> Result:
             f"all by {field}, page at {share:.0%}": (
                 lambda field=field, share=share: store.traces("", field, 50, int(whole * share))
             )
-            for field in ("latency", "-speedup", "-time")
+            for field in ("latency", "-speedup", "-roofline", "-time")
             for share in (0, 0.5, 0.999)
         }
         asked |= {
@@ -195,6 +195,7 @@ def _query(root: Path, cache: Path) -> Result:
             "history of one pair": lambda: store.history(solution, workload),
             "counts by status": lambda: store.facet("traces", "status"),
             "counts by status, biggest": lambda: store.facet("traces", "status", big),
+            "counts of alarms": lambda: store.count("traces", "is:alarm"),
             "count of all": lambda: store.count("traces"),
             "latest of every pair": store.latest,
             "matrix of the biggest": lambda: store.matrix(name),

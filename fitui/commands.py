@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 SCOPES = {
     "app": "Everywhere",
@@ -21,6 +22,10 @@ SCOPES = {
     "search": "Where text can be searched",
     "runnable": "Where something can be run",
     "matrix": "Matrix",
+    "causes": "Triage",
+    "pairs": "Where two solutions can be marked",
+    "devices": "Devices",
+    "places": "Where a log names lines of sources",
     "live": "Where a run is going on",
     "unfinished": "Where a run has not finished",
     "failures": "Where something can have failed",
@@ -52,7 +57,31 @@ class Command(Struct, frozen=True):
 
 
 COMMANDS: tuple[Command, ...] = (
+    Command(
+        "mark",
+        ("space",),
+        "mark",
+        "Mark this solution, or take the mark off: two are compared by d.",
+        ("pairs",),
+        7,
+    ),
+    Command(
+        "compare",
+        ("d",),
+        "compare",
+        "Compare the two marked solutions, or the marked one with that under the cursor.",
+        ("pairs",),
+        7,
+    ),
     Command("open", ("enter",), "open", "Go into what is under the cursor.", ("rows",), 1),
+    Command(
+        "place",
+        ("enter",),
+        "source line",
+        "To the line of the source that the marked line of the log speaks of, else the cause.",
+        ("places",),
+        1,
+    ),
     Command("out", ("escape",), "out", "Go out to where this view was entered from.", ("app",)),
     Command("down", ("j", "down"), "down", "Move down.", ("rows", "text")),
     Command("up", ("k", "up"), "up", "Move up.", ("rows", "text")),
@@ -124,14 +153,56 @@ COMMANDS: tuple[Command, ...] = (
         ("matrix",),
         8,
     ),
+    Command(
+        "mute",
+        ("m",),
+        "mute",
+        "Mute this cause, or have it seen again; `is:muted` in the filter shows what is muted.",
+        ("causes",),
+        3,
+    ),
     Command("matrix", ("m",), "matrix", "The matrix of this definition.", ("definition",), 3),
     Command("source", ("v",), "source", "The sources of this solution.", ("sources",), 6),
+    Command(
+        "history",
+        ("H",),
+        "history",
+        "How this solution has done over time, on the workload here where there is one.",
+        ("sources",),
+        7,
+    ),
+    Command(
+        "avoid",
+        ("a",),
+        "avoid",
+        "Have runs never take this GPU unless it is named, or take that mark off.",
+        ("devices",),
+        2,
+    ),
+    Command(
+        "use",
+        ("u",),
+        "use",
+        "Have runs take no GPU without this mark, or take the mark off.",
+        ("devices",),
+        2,
+    ),
+    Command(
+        "release",
+        ("b",),
+        "put back",
+        "Put a GPU back that is in quarantine; asks first.",
+        ("devices",),
+        3,
+    ),
     Command("copy", ("y",), "copy", "Copy the name or id under the cursor (OSC 52).", ("copy",), 9),
     Command("history_back", ("left_square_bracket",), "back", "Back in the history.", ("app",)),
     Command("history_forward", ("right_square_bracket",), "forward", "Forward in it.", ("app",)),
+    Command("go_triage", ("0",), "triage", "What fails now, by cause.", ("app",)),
     Command("go_definitions", ("1",), "definitions", "Definitions.", ("app",)),
     Command("go_traces", ("2",), "traces", "Traces.", ("app",)),
     Command("go_runs", ("3",), "runs", "Runs.", ("app",)),
+    Command("go_devices", ("5",), "devices", "Devices.", ("app",)),
     Command("go_problems", ("4",), "bad files", "Files that could not be read.", ("app",)),
     Command("reload", ("ctrl+r", "f5"), "reload", "Look for changed files now.", ("app",)),
     Command(
@@ -190,8 +261,9 @@ def valid(scopes: Collection[str]) -> list[Command]:
     result: list[Command] = []
     for command in COMMANDS:
         if any(scope in scopes for scope in command.scopes) and command.keys[0] not in taken:
-            taken.update(command.keys)
-            result.append(command)
+            free = tuple(key for key in command.keys if key not in taken)
+            taken.update(free)
+            result.append(command if free == command.keys else replace(command, keys=free))
     return result
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from engine.schema.flags import ALARMS
+
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -51,6 +53,22 @@ def speedup(value: float | None) -> str:
     if value is None:
         return ""
     return "<0.01x" if 0 < value < 0.01 else f"{_three(value)}x"
+
+
+def roofline(percent: float | None, *, alarm: bool = False) -> str:
+    """Percent of the limit with three digits that mean something, ``!`` after it for an alarm.
+
+    Args:
+        percent: Of the shortest time that the device allows; None where that is unknown.
+        alarm: The time cannot be true.
+    """
+    figure = "" if percent is None else ">999" if percent >= 999.5 else _three(percent)
+    return f"{figure}!" if alarm else figure
+
+
+def flags_text(flags: Sequence[str]) -> str:
+    """Flags of a measurement on one line, alarms first."""
+    return clean(", ".join(sorted(flags, key=lambda flag: flag not in ALARMS)))
 
 
 def error(value: float | None) -> str:

@@ -222,7 +222,8 @@ class RunBook:
             note=note,
             priority=priority,
             busy=busy,
-            resume=resume,
+            resume=resume and not target.compare,
+            compare=target.compare,
             state=self.state,
         )
         with self._lock:

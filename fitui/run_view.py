@@ -96,6 +96,7 @@ class Target(Struct, frozen=True, kw_only=True):
         title: In words, for the dialog and the status line.
         definition: Whose matrix shows it.
         definitions: As in a request; likewise the others.
+        compare: Two solutions that are measured in turns instead of being evaluated.
     """
 
     title: str
@@ -104,6 +105,7 @@ class Target(Struct, frozen=True, kw_only=True):
     solutions: tuple[str, ...] = ()
     workloads: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
+    compare: tuple[str, str] | None = None
 
 
 def target_of(request: Request) -> Target:
@@ -114,6 +116,7 @@ def target_of(request: Request) -> Target:
         solutions=tuple(request.solutions),
         workloads=tuple(request.workloads),
         pairs=tuple(request.pairs),
+        compare=request.compare,
     )
 
 
@@ -132,8 +135,12 @@ class Choice(Struct, frozen=True, kw_only=True):
 
 
 class Change(Struct, frozen=True):
-    """What is new: the store's content, these runs, a word to say."""
+    """What is new: the store's content, these runs, a word to say, the causes of failures, what
+    the page has had looked up.
+    """
 
     store: bool = False
     runs: frozenset[str] = frozenset()
     message: str = ""
+    triage: bool = False
+    page: bool = False

@@ -10,14 +10,17 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+from engine.insight.triage import WORD
+from engine.measure.verdicts import FEWEST_PROCESSES
 from engine.places import state_dir
 from engine.run.cost import Cost
 from engine.schema.run import QUICK, Request, Settings
 from engine.store import TraceStore, Watcher, resolve_layers
-from fitui import format as form
 from fitui.estimates import Evaluations, cost_of, evaluations_of, made_with, without_done
 from fitui.run_book import RunBook
 from fitui.run_view import Change, Choice, Target, target_of
+from fitui.triage_feed import TriageFeed
+from fitui.why import why
 
 POLL_S = 0.25
 """Seconds between two looks at a run that is going on."""
@@ -50,6 +53,8 @@ class Session(RunBook):
         self._hardware: dict[str, str] = {}
         self._idle: tuple[str, ...] = ()
         self._reasons: dict[int, str] = {}
+        self.triage = TriageFeed(self.store, self._causes_found)
+        self.store.define(WORD, self.triage.members)
 
     # Following
 
@@ -75,6 +80,7 @@ class Session(RunBook):
             self._thread.join(timeout=5)
         if self._watcher is not None:
             self._watcher.stop()
+        self.triage.stop()
 
     def _stopped(self) -> bool:
         return self._stopping
@@ -93,6 +99,9 @@ class Session(RunBook):
     def _dataset_changed(self, *_ignored: object) -> None:
         self._stale.set()
         self._wake.set()
+
+    def _causes_found(self, message: str) -> None:
+        self._listeners(Change(message=message, triage=True))
 
     def _follow(self) -> None:
         try:
@@ -172,7 +181,9 @@ class Session(RunBook):
         """What a run would cost."""
         settings = QUICK if choice.quick else Settings()
         evaluations = evaluations_of(self.store, target, settings)
-        if choice.missing:
+        if target.compare:
+            evaluations *= FEWEST_PROCESSES
+        elif choice.missing:
             self._find_devices()
             hardware = [self._hardware.get(name, "") for name in choice.devices]
             same_way = made_with(self.state, settings)
@@ -198,8 +209,13 @@ class Session(RunBook):
                 evaluation = self.store.trace(trace).evaluation
             except (LookupError, ValueError, OSError):
                 return ""
-            self._reasons[trace] = form.reason(evaluation.log) if evaluation else ""
+            line, hint = why(evaluation) if evaluation else ("", "")
+            self._reasons[trace] = f"{line}: {hint}" if hint else line
         return self._reasons[trace]
+
+    def has_work(self) -> bool:
+        """True where something fails or runs now."""
+        return bool(self.live_runs() or self.store.definitions("failed>0", limit=1))
 
     def overlay_folder(self) -> Path:
         """Where new traces go."""

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 KINDS = (
+    "triage",
     "definitions",
     "definition",
     "matrix",
@@ -22,12 +23,27 @@ KINDS = (
     "evaluation",
     "runs",
     "run",
+    "compare",
+    "history",
+    "devices",
     "problems",
 )
 """Every kind of view."""
 
-WITH_SUBJECT = ("definition", "matrix", "solution", "trace", "evaluation", "run")
+WITH_SUBJECT = (
+    "definition",
+    "matrix",
+    "solution",
+    "trace",
+    "evaluation",
+    "run",
+    "compare",
+    "history",
+)
 """Kinds that are about one thing, which follows the kind."""
+
+WITH_OTHER = {"compare": "second solution", "history": ""}
+"""Kinds that are about a second thing as well; "" where that may be left out."""
 
 HOME_OF = {
     "definition": "definitions",
@@ -36,6 +52,8 @@ HOME_OF = {
     "trace": "traces",
     "evaluation": "runs",
     "run": "runs",
+    "compare": "definitions",
+    "history": "traces",
 }
 
 _TOKEN = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|[^\s"])+')
@@ -54,6 +72,8 @@ class View(Struct, frozen=True):
         tab: Part of the page ("" for the first).
         filter: Expression of the filter language, as typed.
         sort: Field to sort by, with a leading ``-`` for descending, or "".
+        at: Line of a source to begin at, ``PATH:LINE``, or ""; of a solution only.
+        other: The second solution of a comparison, the workload of a history, or "".
     """
 
     kind: str
@@ -61,31 +81,37 @@ class View(Struct, frozen=True):
     tab: str = ""
     filter: str = ""
     sort: str = ""
+    at: str = ""
+    other: str = ""
 
     def __str__(self) -> str:
         parts = [self.kind]
         if self.subject:
             parts.append(_quote(self.subject))
+        if self.other or (self.kind in WITH_OTHER and self.filter):
+            parts.append(_quote(self.other))
         if self.tab:
             parts.append(f"tab:{self.tab}")
         if self.filter:
             parts.append(self.filter)
         if self.sort:
             parts.append(f"sort:{self.sort}")
+        if self.at:
+            parts.append(f"at:{_quote(self.at, plain=':')}")
         return " ".join(parts)
 
     @property
     def place(self) -> str:
         """The view without filter and sort, under which a cursor is remembered."""
-        return str(View(self.kind, self.subject, self.tab))
+        return str(View(self.kind, self.subject, self.tab, other=self.other))
 
     def but(self, **changes: str) -> View:
         """The same view with some fields changed."""
         return replace(self, **changes)
 
 
-def _quote(text: str) -> str:
-    if re.fullmatch(r'[^\s":()]+', text):
+def _quote(text: str, plain: str = "") -> str:
+    if re.fullmatch(r'[^\s":()]+', text.translate(str.maketrans("", "", plain))):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
@@ -97,7 +123,7 @@ def _unquote(token: str) -> str:
     return token
 
 
-HOME = View("definitions")
+HOME = View("triage")
 
 
 def parse_view(text: str) -> View:
@@ -113,11 +139,13 @@ def parse_view(text: str) -> View:
     if kind not in KINDS:
         raise ViewError(f"no view named {tokens[0]!r}: one of {', '.join(KINDS)}")
     fields = {"sort": "", "tab": ""}
+    if kind == "solution":
+        fields["at"] = ""
     words: list[str] = []
     for token in rest:
         name, colon, value = token.partition(":")
         if colon and value and name in fields:
-            fields[name] = value
+            fields[name] = _unquote(value)
         else:
             words.append(token)
     subject = ""
@@ -125,7 +153,11 @@ def parse_view(text: str) -> View:
         if not words:
             raise ViewError(f"which {kind}? e.g. `{kind} NAME`")
         subject = _unquote(words.pop(0))
-    return View(kind, subject, fields["tab"], " ".join(words), fields["sort"])
+    other = _unquote(words.pop(0)) if kind in WITH_OTHER and words else ""
+    if not other and (needed := WITH_OTHER.get(kind)):
+        raise ViewError(f"which {needed}? e.g. `{kind} {subject} NAME`")
+    words_text = " ".join(words)
+    return View(kind, subject, filter=words_text, other=other, **fields)
 
 
 Trail = tuple[View, ...]

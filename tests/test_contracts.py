@@ -14,8 +14,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "triton", "numpy", "safetensors")
-LIGHT_PACKAGES = ("fitui", "engine.schema", "engine.store", "engine.insight")
+LIGHT_PACKAGES = ("fitui", "engine.schema", "engine.store", "engine.insight", "engine.validate")
 LIGHT_MODULES = (
+    "engine.measure.calibration",
+    "engine.measure.facts",
+    "engine.measure.roofline",
     "engine.places",
     "engine.run.client",
     "engine.run.devices",

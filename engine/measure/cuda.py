@@ -1,179 +1,140 @@
-"""Timing on a CUDA device: cold L2, a blocked stream, CUPTI activity records or events.
+"""Timing on a CUDA device: a blocked stream, a cold or warm L2, activity records or events.
 
-The stream is blocked by cuStreamWaitValue32 on a flag in a page that the guardian shares; the
-flag is set once the host has queued the whole call, so launch gaps do not count. If the call
-synchronises inside, the guardian sets the flag and later calls are measured unblocked, flagged.
+A sample goes like this. On a stream of our own: inputs are made, twice the L2 cache is written
+and its lines are dropped, so that none has to be written back during the call. The device is
+waited for. The caller's stream is blocked; a kernel of known cycles is queued, then the call;
+the stream is opened. From the records: what ran in the window belongs to the call, that kernel
+tells the clock, and what ran outside, on any stream but ours, was launched late.
 """
 
 from __future__ import annotations
 
-import ctypes
-import mmap
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import torch
 
-from engine.measure import gate_page
-from engine.measure.timers import Sample
+from engine.measure.activity import Record, make_recorder
+from engine.measure.driver import DISCARD, GATE, LINE, SPIN, Driver, DriverRefused, Kernels
+from engine.measure.gate import StreamGate
+from engine.measure.timers import CannotMeasure, Sample
 
-_REGISTER_PORTABLE, _REGISTER_DEVICEMAP = 1, 2
-_WAIT_GEQ = 0
-_BUFFER = 1 << 20
-"""Bytes for activity records; a new one of eight times this cost half a millisecond."""
+CLOCK_CYCLES = 30_000
+"""Of the kernel that tells the clock: 15 us at 2 GHz."""
+CLOCK_OVERHEAD_NS = 520
+"""What a kernel's record is longer than its work (H200); an error of 150 is one of 1 % in MHz."""
+_LISTEN_S = 0.001
+"""After a block, for work that somebody launches once the call has returned."""
 
-
-class CannotBlock(Exception):
-    """The driver refuses what a blocked stream needs."""
-
-
-class StreamGate:
-    """Blocks the current stream until it is opened, by us or by the guardian.
-
-    Args:
-        page: Descriptor of the shared page.
-
-    Raises:
-        CannotBlock: The driver has no stream memory operations here.
-    """
-
-    def __init__(self, page: int) -> None:
-        self._page = mmap.mmap(page, gate_page.SIZE)
-        anchor = ctypes.c_char.from_buffer(self._page)
-        address = ctypes.c_void_p(ctypes.addressof(anchor))
-        try:
-            self._driver = ctypes.CDLL("libcuda.so.1")
-        except OSError as error:
-            raise CannotBlock(str(error)) from None
-        flags = _REGISTER_PORTABLE | _REGISTER_DEVICEMAP
-        self._demand(
-            "cuMemHostRegister_v2", address, ctypes.c_size_t(gate_page.SIZE), ctypes.c_uint(flags)
-        )
-        pointer = ctypes.c_uint64()
-        self._demand(
-            "cuMemHostGetDevicePointer_v2", ctypes.byref(pointer), address, ctypes.c_uint(0)
-        )
-        self._pointer = pointer
-
-    def _demand(self, name: str, *arguments: Any) -> None:
-        code = getattr(self._driver, name)(*arguments)
-        if code != 0:
-            raise CannotBlock(f"{name} gave CUDA error {code}")
-
-    def close(self) -> None:
-        """Block the current stream from here on."""
-        gate_page.arm(self._page, time.monotonic_ns())
-        stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
-        self._demand(
-            "cuStreamWaitValue32_v2",
-            stream,
-            self._pointer,
-            ctypes.c_uint32(1),
-            ctypes.c_uint(_WAIT_GEQ),
-        )
-
-    def open(self) -> bool:
-        """Let the stream run.
-
-        Returns:
-            True if the guardian had to open it, because the call waited for the device.
-        """
-        return gate_page.disarm(self._page)
-
-
-class Activity:
-    """Device activity records of this process, from CUPTI."""
-
-    def __init__(self) -> None:
-        from cupti import cupti
-
-        self._cupti = cupti
-        self._records: list[tuple[int, int, str]] = []
-        kinds = cupti.ActivityKind
-        names = {kinds.MEMCPY: "memcpy", kinds.MEMSET: "memset"}
-
-        def buffer_wanted() -> tuple[int, int]:
-            return _BUFFER, 0
-
-        def buffer_done(activities: list[Any]) -> None:
-            for item in activities:
-                name = names.get(item.kind) or str(getattr(item, "name", "kernel"))
-                self._records.append((item.start, item.end, name))
-
-        cupti.activity_register_callbacks(buffer_wanted, buffer_done)
-        for kind in (kinds.CONCURRENT_KERNEL, kinds.MEMCPY, kinds.MEMSET):
-            cupti.activity_enable(kind)
-
-    def now(self) -> int:
-        """Nanoseconds by the clock of the records."""
-        return int(self._cupti.get_timestamp())
-
-    def take(self) -> list[tuple[int, int, str]]:
-        """Records since the last call, (start, end, name) in nanoseconds, by start.
-
-        Costs half a millisecond, however few there are.
-        """
-        self._cupti.activity_flush_all(1)
-        records, self._records[:] = sorted(self._records), []
-        return records
+HOST_SYNC = "host_sync"
+LATE = "late work"
+NOTHING = "no device work"
+STREAMS = "other streams"
 
 
 class CudaTimer:
-    """Measures single calls on the current CUDA device, with a cold L2.
+    """Measures single calls on the current CUDA device.
 
     Args:
         page: Descriptor of the page shared with the guardian.
+        wanted: One of ``names.NAMES``.
+
+    Raises:
+        CannotMeasure: It does not work here.
     """
 
-    def __init__(self, page: int) -> None:
+    def __init__(self, page: int, wanted: str = "auto") -> None:
+        # A context is what every call of the driver needs.
+        torch.cuda.synchronize()
         self._flags: list[str] = []
+        self._driver: Driver | None = None
+        self._kernels: Kernels | None = None
         self._gate: StreamGate | None = None
         try:
-            self._gate = StreamGate(page)
-        except CannotBlock as error:
+            self._driver = Driver()
+            try:
+                self._kernels = Kernels(self._driver)
+            except DriverRefused as error:
+                self._flags.append(f"clock unknown: {error}")
+            self._gate = StreamGate(page, self._driver, self._kernels)
+        except DriverRefused as error:
             self._flags.append(f"unblocked: {error}")
-        self._activity: Activity | None = None
-        try:
-            self._activity = Activity()
-        except Exception as error:  # any failure of CUPTI means: events, and the name says so
-            self._flags.append(f"no CUPTI: {type(error).__name__}: {error}")
-        if self._activity is not None:
-            self.name = "cupti"
-        else:
+        troubles: list[str] = []
+        self._recorder = None if wanted == "events" else make_recorder(wanted, troubles)
+        if self._recorder is not None:
+            self.name = self._recorder.name
+        elif wanted in ("auto", "events"):
             self.name = "events-blocked" if self._gate else "events"
+            self._flags += troubles
+        else:
+            raise CannotMeasure("; ".join(troubles))
         size = 2 * torch.cuda.get_device_properties(0).L2_cache_size
         self._flush = torch.empty(max(size, 1 << 20), dtype=torch.uint8, device="cuda")
+        self._own = torch.cuda.Stream()
         self._start = torch.cuda.Event(enable_timing=True)
         self._end = torch.cuda.Event(enable_timing=True)
+        self._own_id = self._find_own_id()
+        self._ignored: list[tuple[int, int]] = []
 
-    def measure(self, call: Callable[[], Any]) -> Sample:
-        """See ``Timer``."""
-        activity = self._activity
-        self._flush.zero_()
+    def _find_own_id(self) -> int:
+        """What the records call our own stream."""
+        if self._recorder is None:
+            return -1
+        self._recorder.begin()
+        with torch.cuda.stream(self._own):
+            self._flush[:LINE].zero_()
         torch.cuda.synchronize()
+        records = self._recorder.take()
+        return records[0].stream if records else -1
+
+    def begin(self) -> None:
+        """See ``Timer``."""
+        self._ignored.clear()
+        if self._driver is not None:
+            with suppress(DriverRefused):
+                self._driver.forget_persisting_lines()
+        if self._recorder is not None:
+            self._recorder.begin()
+
+    def preparing(self) -> AbstractContextManager[Any]:
+        """See ``Timer``."""
+        return torch.cuda.stream(self._own)
+
+    def measure(self, call: Callable[[], Any], *, cold: bool = True) -> Sample:
+        """See ``Timer``."""
+        recorder = self._recorder
+        if cold:
+            self._empty_cache()
+        torch.cuda.synchronize()
+        if not cold:
+            self._ignore(call)
         # The device is idle now and again at the end: what it does in between is the call's.
-        opened = activity.now() if activity is not None else 0
+        opened = recorder.now() if recorder is not None else 0
+        stream = torch.cuda.current_stream().cuda_stream
         if self._gate is not None:
-            self._gate.close()
+            self._gate.close(stream)
         try:
-            if activity is None:
+            if recorder is None:
                 self._start.record()
+            elif self._kernels is not None:
+                self._kernels.launch(SPIN, stream, CLOCK_CYCLES)
             begun = time.perf_counter_ns()
             result = call()
             host = time.perf_counter_ns() - begun
-            if activity is None:
+            if recorder is None:
                 self._end.record()
         finally:
             released = self._gate.open() if self._gate is not None else False
         torch.cuda.synchronize()
-        closed = activity.now() if activity is not None else 0
+        closed = recorder.now() if recorder is not None else 0
         if released:
             self._gate = None
-            self._flags.append("host_sync")
+            self._flags.append(HOST_SYNC)
         span = 0
-        if activity is None:
+        if recorder is None:
             span = round(self._start.elapsed_time(self._end) * 1e6)
         return Sample(
             result=result,
@@ -183,15 +144,86 @@ class CudaTimer:
             window=(opened, closed),
         )
 
+    def _empty_cache(self) -> None:
+        """Leave nothing of the inputs in the L2 cache, and nothing that has to be written back."""
+        with torch.cuda.stream(self._own):
+            self._flush.zero_()
+            if self._kernels is not None and self._kernels.can_discard:
+                lines = self._flush.numel() // LINE
+                self._kernels.launch(
+                    DISCARD,
+                    self._own.cuda_stream,
+                    self._flush.data_ptr(),
+                    lines,
+                    blocks=-(-lines // 256),
+                    threads=256,
+                )
+
+    def _ignore(self, call: Callable[[], Any]) -> None:
+        """Make a call that brings its inputs into the cache."""
+        begun = self._recorder.now() if self._recorder is not None else 0
+        call()
+        torch.cuda.synchronize()
+        if self._recorder is not None:
+            self._ignored.append((begun, self._recorder.now()))
+
     def settle(self, samples: Sequence[Sample]) -> None:
         """See ``Timer``: one look at the records for many calls."""
-        if self._activity is None:
+        if self._recorder is None:
             return
-        records = self._activity.take()
-        starts = [start for start, _, _ in records]
+        time.sleep(_LISTEN_S)
+        torch.cuda.synchronize()
+        records = self._recorder.take()
+        starts = [record.start for record in records]
+        outside = set(range(len(records)))
+        for begun, ended in self._ignored:
+            outside.difference_update(
+                range(bisect_left(starts, begun), bisect_right(starts, ended))
+            )
         for sample in samples:
             opened, closed = sample.window
-            own = records[bisect_left(starts, opened) : bisect_right(starts, closed)]
-            if own:
-                sample.device_ns = max(end for _, end, _ in own) - own[0][0]
-                sample.kernels = [(name, end - start) for start, end, name in own]
+            first, last = bisect_left(starts, opened), bisect_right(starts, closed)
+            outside.difference_update(range(first, last))
+            describe(sample, records[first:last])
+        if samples and any(records[number].stream != self._own_id for number in outside):
+            samples[-1].flags.append(LATE)
+
+
+def describe(sample: Sample, records: list[Record]) -> None:
+    """Say of a call what the device did in its window.
+
+    Args:
+        sample: Is completed.
+        records: All that ran in the window, by start. Our own kernels come first of their name.
+    """
+    ours = {
+        name: next((record for record in records if record.name == name), None)
+        for name in (SPIN, GATE)
+    }
+    own = [record for record in records if record not in ours.values()]
+    clock = ours[SPIN]
+    if clock is not None:
+        took = max(clock.end - clock.start - CLOCK_OVERHEAD_NS, 1)
+        sample.clock_mhz = round(CLOCK_CYCLES / took * 1e3, 1)
+    if not own:
+        sample.flags.append(NOTHING)
+        return
+    if clock is not None and any(record.stream != clock.stream for record in own):
+        sample.flags.append(STREAMS)
+    sample.device_ns = max(record.end for record in own) - own[0].start
+    sample.busy_ns = busy(own)
+    sample.activities = len(own)
+    sample.kernels = [(record.name, record.end - record.start) for record in own]
+
+
+def busy(records: Sequence[Record]) -> int:
+    """Nanoseconds in which at least one of several activities ran.
+
+    Args:
+        records: By start.
+    """
+    total, until = 0, 0
+    for record in records:
+        total += max(0, record.end - max(record.start, until))
+        until = max(until, record.end)
+    return total

@@ -88,6 +88,32 @@ def summarise(samples: Sequence[float]) -> Summary:
     )
 
 
+CLOCK_TOLERANCE = 0.03
+"""How far the clock of a sample may be from the median of all."""
+
+
+def steady(values: Sequence[int], clocks: Sequence[float]) -> tuple[list[int], int]:
+    """The samples that were taken at the clock that most had.
+
+    Args:
+        values: Samples.
+        clocks: Of each, in any unit; empty where unknown. A zero is unknown too.
+
+    Returns:
+        Those samples, and how many were left out.
+    """
+    known = [clock for clock in clocks if clock > 0]
+    if not known:
+        return list(values), 0
+    usual = quantile(sorted(known), 0.5)
+    kept = [
+        value
+        for value, clock in zip(values, clocks, strict=True)
+        if clock <= 0 or abs(clock - usual) <= CLOCK_TOLERANCE * usual
+    ]
+    return kept, len(values) - len(kept)
+
+
 def fewest_samples(settings: Settings, call_s: float) -> int:
     """Samples that a timing needs at least: fewer for slow calls, whose cost counts more."""
     for longer_than, bound in ((1.0, 3), (0.05, 5), (0.005, 10)):

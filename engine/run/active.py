@@ -6,19 +6,21 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
+from engine.pull import MissingBlobs
 from engine.run.devices import Device, UnknownDevice, find_devices
 from engine.run.files import EventReader, RunFolder
-from engine.run.plan import Job, Planned, Task, make_plan
+from engine.run.incumbents import Incumbents
+from engine.run.plan import Job, Planned, Task, find_solution, make_plan
 from engine.run.preferences import take_notices
-from engine.run.progress import Progress
+from engine.run.progress import ENDED, Progress
 from engine.run.record import Subject
 from engine.run.report import NotKept, Reporter
 from engine.run.schedule import Part, Unit, make_parts
 from engine.run.skip import done_before
-from engine.schema.run import Busy, Event, Kind, Request
+from engine.schema.run import Busy, ComparisonRecord, Event, Kind, Request
 from engine.store import TraceStore, blob_path, trace_path
 
 MOST_LIVES = 10
@@ -43,9 +45,13 @@ class ActiveRun:
         self.devices: list[Device] = []
         self.reporter = Reporter(folder, self.request, self._trace_file)
         self._layers = [Path(part) for part in self.request.dataset]
+        self.missing_blobs = MissingBlobs(self._layers)
         self._stopped = threading.Event()
         self._failures: list[str] = []
         self._leaving = False
+        self._comparisons = threading.Lock()
+        self.incumbents = Incumbents()
+        """What new results are held against."""
 
     @property
     def run(self) -> str:
@@ -99,6 +105,18 @@ class ActiveRun:
         definition, solution = subject.definition, subject.solution
         return trace_path(self._layers[-1], solution.author, definition.op_type, definition.name)
 
+    def keep_comparison(self, record: ComparisonRecord) -> None:
+        """Append to the run's comparisons, from any thread.
+
+        Raises:
+            NotKept: It could not be written.
+        """
+        try:
+            with self._comparisons:
+                self.folder.append_comparison(record)
+        except OSError as error:
+            raise NotKept(f"the run's comparisons could not be written: {error}") from error
+
     # The beginning
 
     def begin(self) -> None:
@@ -123,6 +141,9 @@ class ActiveRun:
                 jobs = self._plan(store)
             else:
                 jobs = self._left(store, before)
+            if self.request.settings.confirm:
+                for job in jobs:
+                    self.incumbents.learn(store.matrix(job.definition.name))
         placed = {
             (cell.definition, cell.workload): cell.device
             for cell in before.cells.values()
@@ -144,7 +165,7 @@ class ActiveRun:
                 at_it = False
             elif event.device:
                 at_it = True
-            if event.kind in (Kind.DONE, Kind.NOT_RUN, Kind.SKIPPED, Kind.REQUEUED):
+            if event.kind in (*ENDED, Kind.REQUEUED):
                 lives = 0
         return progress, lives
 
@@ -185,7 +206,7 @@ class ActiveRun:
 
     def _skips(self, store: TraceStore, planned: Planned) -> list[Event]:
         """Take out of a plan what ``--resume`` finds done."""
-        if not self.request.resume:
+        if not self.request.resume or self.request.compare is not None:
             return []
         events = []
         for job in planned.jobs:
@@ -201,6 +222,7 @@ class ActiveRun:
                                 latency_ms=row.latency_ms,
                                 reference_latency_ms=row.reference_latency_ms,
                                 speedup=row.speedup,
+                                timer=row.timer,
                                 message=f"evaluated before, as {row.evaluation}",
                             )
                         )
@@ -211,7 +233,8 @@ class ActiveRun:
         """What a former runner did not come to, with the dataset as it is now."""
         jobs: dict[str, Job] = {}
         problems = {(row.definition, row.uuid): row.problem for row in store.workloads()}
-        solution, workload = cache(store.solution), cache(store.workload)
+        solution, workload = cache(partial(find_solution, store)), cache(store.workload)
+        compared = self.request.compare
         for cell in before.cells.values():
             if cell.ended:
                 continue
@@ -219,7 +242,8 @@ class ActiveRun:
                 job = jobs.get(cell.definition) or Job(definition=store.definition(cell.definition))
                 task = Task(
                     evaluation=cell.evaluation,
-                    solution=solution(cell.solution),
+                    solution=solution(cell.solution if compared is None else compared[0]),
+                    against=None if compared is None else solution(compared[1]),
                     workload=workload(cell.workload, cell.definition),
                     known_problem=problems.get((cell.definition, cell.workload), ""),
                 )

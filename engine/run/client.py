@@ -139,6 +139,8 @@ def submit(
     busy: Busy = Busy.WAIT,
     resume: bool = False,
     retry_failed: bool = False,
+    compare: tuple[str, str] | None = None,
+    processes: int = 3,
     state: Path | None = None,
 ) -> RunHandle:
     """Write a request into the queue, and start a runner where none is there.
@@ -156,6 +158,9 @@ def submit(
         busy: What to do beside somebody else's processes on a GPU.
         resume: Skip what has been evaluated in the same way before.
         retry_failed: With ``resume``: evaluate again what did not pass.
+        compare: Two solutions, each a name or ``name@version``, that are measured in turns on
+            the workloads instead of being evaluated; no ``solutions`` or ``pairs`` then.
+        processes: With ``compare``: fresh processes of each at least, per workload.
         state: State folder, None for the user's own.
 
     Returns:
@@ -172,7 +177,8 @@ def submit(
         devices=list(devices),
         settings=settings or (QUICK if quick else Settings()),
         definitions=list(definitions),
-        solutions=list(solutions),
+        # Of a comparison too, so that whoever looks at the run sees what it is about.
+        solutions=list(solutions) or list(dict.fromkeys(_base(name) for name in compare or ())),
         workloads=list(workloads),
         pairs=list(pairs),
         note=note,
@@ -183,6 +189,8 @@ def submit(
         busy=busy,
         resume=resume,
         retry_failed=retry_failed,
+        compare=compare,
+        processes=processes,
     )
     while True:
         folder = RunFolder(runs_dir(state) / new_run_id(request.created))
@@ -193,6 +201,11 @@ def submit(
             request.created += 1e-4  # asked for at the same moment
         else:
             return _enqueue(folder)
+
+
+def _base(name: str) -> str:
+    """A solution's name without its version."""
+    return name.rpartition("@")[0] or name
 
 
 def _enqueue(folder: RunFolder) -> RunHandle:

@@ -16,8 +16,12 @@ from msgspec import Struct, field
 from engine.evaluate.facts import Check
 from engine.evaluate.registry import Plan
 from engine.evaluate.verdict import judge_form, judge_values
+from engine.measure.names import FLASHINFER
+from engine.measure.roofline import Limit
 from engine.measure.statistics import Summary
 from engine.run import protocol
+from engine.run.conditions import Conditions
+from engine.run.incumbents import Confirmation
 from engine.run.memory import UnsealedMemory, check_sealed
 from engine.run.process import (
     Child,
@@ -26,7 +30,7 @@ from engine.run.process import (
     ChildTimedOut,
 )
 from engine.run.reference import InputSetFile, Prepared, Reference
-from engine.run.timing import Timing, time_calls
+from engine.run.timing import Series, Timing, take_turns
 from engine.schema.definition import Definition
 from engine.schema.endings import Ending
 from engine.schema.run import Kind, Settings
@@ -56,12 +60,18 @@ class Ended(Exception):
         self.killed = killed
 
 
+class NoVerdict(Exception):
+    """What happened says nothing about the solution."""
+
+
 class Result(Struct, kw_only=True):
     """Everything that one evaluation found.
 
     Args:
         checks: Of every comparison made.
         timing: The solution's, where it came to that.
+        limit: The shortest time that the device allows for the workload, where known.
+        confirmation: What a second process said, where this is a new best.
         phases_s: Seconds by phase.
         killed: The process got a SIGKILL that was not ours.
         contention: Of the GPU: "none", "contended", "unknown", or "" without one.
@@ -75,9 +85,16 @@ class Result(Struct, kw_only=True):
     checks: list[Check] = field(default_factory=list)
     timing: Timing | None = None
     reference: Timing | None = None
+    limit: Limit | None = None
     seed: str = ""
+    confirmation: Confirmation | None = None
     first_call_s: float | None = None
     phases_s: dict[str, float] = field(default_factory=dict)
+
+    def fail(self, end: Ended) -> None:
+        """Take over how it has ended."""
+        self.ending, self.reason, self.detail = end.ending, end.reason, end.detail
+        self.killed = end.killed
 
 
 class Evaluator:
@@ -88,6 +105,8 @@ class Evaluator:
         reference: Of the same definition and device.
         report: Tells the world: kind of event and its fields.
         stop: True once the run is cancelled.
+        conditions: Looks at the device while times are taken.
+        warm: Take some times with the inputs in the L2 cache as well.
     """
 
     def __init__(
@@ -98,6 +117,8 @@ class Evaluator:
         settings: Settings,
         report: Callable[..., None],
         stop: Callable[[], bool],
+        conditions: Conditions,
+        warm: bool,
     ) -> None:
         self._child = child
         self._reference = reference
@@ -105,6 +126,8 @@ class Evaluator:
         self._settings = settings
         self._report = report
         self._stop = stop
+        self._conditions = conditions
+        self._warm = warm
         self._deadline = time.monotonic() + settings.total_limit_s
         self._phases: dict[str, float] = {}
         self._checks: list[Check] = []
@@ -120,8 +143,7 @@ class Evaluator:
         try:
             self._run(workload, plan, prepared, result)
         except Ended as end:
-            result.ending, result.reason, result.detail = end.ending, end.reason, end.detail
-            result.killed = end.killed
+            result.fail(end)
         if result.ending in SURVIVES:
             self._close(prepared)
         result.checks = self._checks
@@ -147,11 +169,8 @@ class Evaluator:
             for number, item in enumerate(others, start=2):
                 answer = self._call(item, 1, self._settings.call_limit_s, "a call")
                 self._judge(item, workload, plan, 1, answer, f"input set {number}")
-        keys = [item.key for item in prepared.sets]
         with self._phase("timing"):
-            result.timing = self._time(keys)
-        with self._phase("reference"), self._not_counted():
-            result.reference = self._reference.timing(prepared)
+            self._time(prepared, result)
         with self._phase("verifying"):
             self._report(Kind.VERIFYING)
             self._verify_timed(prepared, workload, plan)
@@ -197,12 +216,16 @@ class Evaluator:
         answer = self._call(item, plan.repeat, limit, f"{plan.repeat} calls")
         self._judge(item, workload, plan, plan.repeat, answer, f"{plan.repeat} calls")
 
-    def _time(self, keys: list[int]) -> Timing:
-        """Timed calls, reported as they come but not more than some times a second."""
+    def _time(self, prepared: Prepared, result: Result) -> None:
+        """Timed calls of the solution and, in turns with it, of the reference.
+
+        They are reported as they come but not more than some times a second.
+        """
         last = 0.0
 
         def report(summary: Summary) -> None:
             nonlocal last
+            self._conditions.look()
             if time.monotonic() - last >= 0.2:
                 last = time.monotonic()
                 self._report(
@@ -213,22 +236,42 @@ class Evaluator:
                 )
 
         def ask(order: Any) -> Any:
-            calls = order.n + order.warmup
+            calls = (order.n + order.warmup) * (1 if order.cold else 2)
             limit = self._settings.call_limit_s * calls
             return self._order(order, limit, f"{calls} timed calls")[0]
 
         self._report(Kind.TIMING)
+        own = Series(ask, [item.key for item in prepared.sets], self._settings)
+        # In turns with every solution, but where it is timed as a whole: then once.
+        again = prepared.timing is None or not own.whole
+        reference = self._reference.series(prepared, self._not_counted) if again else None
+        self._conditions.begin()
         try:
-            return time_calls(ask, keys, self._settings, report)
+            take_turns([own] if reference is None else [own, reference], report)
+            if self._warm:
+                own.take_warm()
         except ChildBrokeProtocol as error:
             raise _broke_protocol(error) from None
+        result.timing = own.timing()
+        result.timing.flag(*self._conditions.flags())
+        if reference is not None:
+            result.reference = reference.timing()
+            result.reference.together = not own.whole
+            prepared.timing = prepared.timing or result.reference
+        else:
+            result.reference = prepared.timing
+        if result.reference is not None and result.reference.timer != result.timing.timer:
+            result.timing.flag(f"reference by another timer: {result.reference.timer}")
 
     def _verify_timed(self, prepared: Prepared, workload: Workload, plan: Plan) -> None:
         """Check the outputs of a timed call: one more block, of which the last call is taken."""
         item = random.choice(prepared.sets)
         limit = self._settings.call_limit_s
         calls = random.randint(1, 3)
-        self._order(protocol.Block(keys=[item.key], n=calls), limit * calls, "a timed call")
+        # flashinfer's timer lets go of CUPTI behind the back of any other that uses it.
+        timer = "events" if self._settings.timer == FLASHINFER else "auto"
+        block = protocol.Block(keys=[item.key], n=calls, timer=timer)
+        self._order(block, limit * calls, "a timed call")
         answer, descriptors = self._order(protocol.Export(), limit, "exporting")
         outputs = self._outputs(answer, descriptors)
         self._judge(item, workload, plan, 1, outputs, "a timed call")
@@ -363,6 +406,8 @@ def _broke_protocol(error: Exception) -> Ended:
 def _failed(failure: protocol.Failure, phase: str) -> tuple[Ending, str, str]:
     text = failure.message.strip().splitlines()
     first = text[0] if text else ""
+    if failure.kind == "timer":
+        raise NoVerdict(first)
     if failure.kind == "build":
         return Ending.BUILD_FAILED, first or failure.error, failure.trace
     reason = f"{failure.error}: {first}" if first else failure.error

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from engine.schema.codec import encode
-from engine.schema.run import Event, Request, SampleRecord
+from engine.schema.run import ComparisonRecord, Event, Request, SampleRecord
 
 _EVENTS = msgspec.json.Decoder(Event)
+_COMPARISONS = msgspec.json.Decoder(ComparisonRecord)
 
 
 def new_run_id(now: float | None = None) -> str:
@@ -34,6 +36,7 @@ class RunFolder:
         self.request_file = path / "request.json"
         self.events_file = path / "events.jsonl"
         self.samples_file = path / "samples.jsonl"
+        self.comparisons_file = path / "comparisons.jsonl"
         self.pending = path / "pending"
         """Traces on their way into the dataset, one file each."""
         self.cancel_file = path / "cancel"
@@ -76,6 +79,30 @@ class RunFolder:
         """
         _append(self.samples_file, encode(record) + b"\n")
 
+    def append_comparison(self, record: ComparisonRecord) -> None:
+        """Append one record to ``comparisons.jsonl``.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        _append(self.comparisons_file, encode(record) + b"\n")
+
+    def read_comparisons(self) -> dict[str, ComparisonRecord]:
+        """What has been compared, by the id of the evaluation; nothing where there is no file.
+
+        Lines that are no record are passed over.
+        """
+        found: dict[str, ComparisonRecord] = {}
+        try:
+            data = self.comparisons_file.read_bytes()
+        except FileNotFoundError:
+            return found
+        for line in data.splitlines():
+            with suppress(msgspec.DecodeError, UnicodeDecodeError):
+                record = _COMPARISONS.decode(line)
+                found[record.evaluation] = record
+        return found
+
     def append_events(self, *events: Event) -> None:
         """Append events to ``events.jsonl``, all or none.
 
@@ -90,7 +117,7 @@ class RunFolder:
         Raises:
             OSError: They cannot be written.
         """
-        for path in (self.events_file, self.samples_file):
+        for path in (self.events_file, self.samples_file, self.comparisons_file):
             _drop_torn_end(path)
 
     @property

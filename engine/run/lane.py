@@ -15,6 +15,8 @@ from pathlib import Path
 from engine.run import protocol
 from engine.run.active import ActiveRun
 from engine.run.builds import Builds
+from engine.run.calibration import calibrate, calibration_of
+from engine.run.comparison import ComparisonRun
 from engine.run.devices import Device
 from engine.run.locks import DeviceLock
 from engine.run.occupancy import Occupancy, health, look, wait_free, words
@@ -81,6 +83,7 @@ class Lane:
         self._units = 0
         self._others_memory = 0
         self._alone = True
+        self._calibrated = False
 
     def work(self) -> None:
         """Take units until told to stop; leaves a reason in ``failure`` where it cannot go on."""
@@ -151,6 +154,8 @@ class Lane:
             if not self._references:
                 self._others_memory = occupancy.memory_used or 0
             self._alone = not occupancy.foreign
+            if self._alone:
+                self._calibrate(runs[0])
             taken = self._scheduler.take(self.device, alone=self._alone)
             if taken is not None:
                 self._tell([run for run in runs if run is not taken[0]], f"after {taken[0].run}")
@@ -163,6 +168,16 @@ class Lane:
             return f"waiting for {self.device.name}: {words(occupancy)}"
         finally:
             lock.release()
+
+    def _calibrate(self, run: ActiveRun) -> None:
+        """Learn what the device can do, once per device and driver; costs about two seconds."""
+        if self._calibrated or self.device.name == "cpu":
+            return
+        self._calibrated = True
+        assert self._server is not None
+        problem = calibrate(self.device, self._server, self._scratch / "calibration")
+        if problem:
+            run.reporter.notice(f"{self.device.name} could not be calibrated: {problem}")
 
     def _do_without(self, runs: list[ActiveRun], who: str) -> None:
         """Runs that skip busy devices leave this one to whoever is on it."""
@@ -204,9 +219,11 @@ class Lane:
                     or self._scheduler.should_yield(run, self.device, alone=self._alone)
                 ),
                 make_room=self._make_room,
+                calibration=calibration_of(self.device),
                 confirm_free=lambda child, ended: self._confirm_free(run, child, ended),
             )
-            solution_run = SolutionRun(bench, run, unit, self._reference(run, unit.part), folder)
+            kind = SolutionRun if unit.against is None else ComparisonRun
+            solution_run = kind(bench, run, unit, self._reference(run, unit.part), folder)
             if solution_run.build():
                 solution_run.run()
         except Cancelled:

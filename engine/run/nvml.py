@@ -179,6 +179,12 @@ def read_utilisation(uuid: str) -> int | None:
     return None if rates is None else int(rates.gpu)
 
 
+def read_throttles(uuid: str) -> tuple[str, ...] | None:
+    """Why the clocks are lower than they could be."""
+    handle = _handle(uuid)
+    return None if handle is None else _throttles(_whole(uuid, handle))
+
+
 def read_ecc_errors(uuid: str) -> int | None:
     """Uncorrectable memory errors since the driver was loaded."""
     handle = _handle(uuid)

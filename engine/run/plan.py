@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from engine.schema.definition import Definition
+from engine.schema.errors import SchemaError
 from engine.schema.run import Request
 from engine.schema.solution import Solution
 from engine.schema.workload import Workload
@@ -14,16 +15,18 @@ FIRST_AUTHOR = "baseline"
 
 
 class Task(Struct, kw_only=True):
-    """One evaluation to be made.
+    """One evaluation to be made, or one comparison.
 
     Args:
         known_problem: Why it cannot be made, where that is known beforehand.
+        against: What the solution is measured in turns with, instead of being evaluated.
     """
 
     evaluation: str
     solution: Solution
     workload: Workload
     known_problem: str = ""
+    against: Solution | None = None
 
 
 class Job(Struct, kw_only=True):
@@ -55,6 +58,8 @@ def make_plan(request: Request, store: TraceStore) -> Planned:
     Workloads go from small to large, so that the first results come soon and the large ones can
     be estimated; quick runs take the smallest only. The baseline's solutions come first.
     """
+    if request.compare is not None:
+        return _make_comparisons(request.compare, request, store)
     notices: list[str] = []
     jobs: list[Job] = []
     number = 0
@@ -91,6 +96,49 @@ def make_plan(request: Request, store: TraceStore) -> Planned:
         if job.cells:
             jobs.append(job)
     return Planned(jobs=jobs, notices=notices)
+
+
+def find_solution(store: TraceStore, name: str) -> Solution:
+    """A solution by its name, or by ``name@version``.
+
+    Raises:
+        LookupError: There is none.
+        SchemaError: Its file has just been spoilt.
+    """
+    try:
+        return store.solution(name)
+    except LookupError:
+        base, _, version = name.rpartition("@")
+        if not (base and version):
+            raise
+        return store.solution(base, version)
+
+
+def _make_comparisons(names: tuple[str, str], request: Request, store: TraceStore) -> Planned:
+    """One task for each workload that two solutions are to be compared on."""
+    try:
+        first, second = (find_solution(store, name) for name in names)
+        definition = store.definition(first.definition)
+    except (LookupError, SchemaError) as error:
+        return Planned(jobs=[], notices=[str(error.args[0] if error.args else error)])
+    if second.definition != definition.name:
+        text = f"{names[0]} is for {definition.name}, {names[1]} for {second.definition}"
+        return Planned(jobs=[], notices=[text])
+    workloads = _workloads(definition, request, store)
+    if not workloads:
+        text = f"{definition.name} has no workloads that the request means"
+        return Planned(jobs=[], notices=[text])
+    tasks = [
+        Task(
+            evaluation=f"{request.run}.{number:05d}",
+            solution=first,
+            workload=workload,
+            known_problem=problem,
+            against=second,
+        )
+        for number, (workload, problem) in enumerate(workloads, start=1)
+    ]
+    return Planned(jobs=[Job(definition=definition, cells={first.name: tasks})], notices=[])
 
 
 def _asked_for(request: Request) -> tuple[list[str], list[str]]:

@@ -8,16 +8,16 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from engine.schema.names import Status
-from engine.schema.run import Event, Kind
+from engine.schema.run import Event, Kind, Ratio, Verdict
 
-ENDED = (Kind.DONE, Kind.NOT_RUN, Kind.SKIPPED)
+ENDED = (Kind.DONE, Kind.COMPARED, Kind.NOT_RUN, Kind.SKIPPED)
 
 
 class Cell(Struct, kw_only=True):
-    """One evaluation as it stands: where it is, or how it ended.
+    """One evaluation or comparison as it stands: where it is, or how it ended.
 
     ``phase`` is the kind of the last event about it, ``message`` what that event says;
-    ``status`` is set once it is DONE.
+    ``status`` is set once it is DONE, ``verdict`` once it is COMPARED.
     Latencies are in milliseconds.
     """
 
@@ -34,12 +34,17 @@ class Cell(Struct, kw_only=True):
     reference_latency_ms: float | None = None
     speedup: float | None = None
     timer: str = ""
+    roofline: float | None = None
+    flags: list[str] = field(default_factory=list)
     status: Status | None = None
     message: str = ""
     log: str = ""
     trace_file: str = ""
     elapsed_s: float | None = None
     startup_s: float | None = None
+    verdict: Verdict | None = None
+    ratio: Ratio | None = None
+    other_latency_ms: float | None = None
     since: float = 0.0
 
     @property
@@ -127,7 +132,8 @@ class Progress(Struct, kw_only=True):
 
     @property
     def counts(self) -> Counter[str]:
-        """Number of cells by status ("PASSED", ...), "NOT_RUN", "QUEUED" or "ACTIVE".
+        """Number of cells by status ("PASSED", ...) or verdict ("same", ...), "NOT_RUN", "QUEUED"
+        or "ACTIVE".
 
         A skipped cell counts with the status that it had before.
         """
@@ -135,6 +141,8 @@ class Progress(Struct, kw_only=True):
         for cell in self.cells.values():
             if cell.status is not None:
                 result[cell.status.value] += 1
+            elif cell.verdict is not None:
+                result[cell.verdict.value] += 1
             elif cell.phase is Kind.NOT_RUN:
                 result["NOT_RUN"] += 1
             elif cell.phase is Kind.QUEUED:
@@ -150,8 +158,11 @@ class Progress(Struct, kw_only=True):
 
     @property
     def failed(self) -> int:
-        """Evaluations that ended in a status other than PASSED."""
-        return sum(cell.status not in (None, Status.PASSED) for cell in self.cells.values())
+        """Evaluations that ended in a status other than PASSED, and comparisons that failed."""
+        return sum(
+            cell.status not in (None, Status.PASSED) or cell.verdict is Verdict.FAILED
+            for cell in self.cells.values()
+        )
 
 
 _CARRIED = (
@@ -162,12 +173,17 @@ _CARRIED = (
     "reference_latency_ms",
     "speedup",
     "timer",
+    "roofline",
+    "flags",
     "status",
     "message",
     "log",
     "trace_file",
     "elapsed_s",
     "startup_s",
+    "verdict",
+    "ratio",
+    "other_latency_ms",
 )
 
 
@@ -179,5 +195,5 @@ def _update(cell: Cell, event: Event) -> None:
     cell.since = event.t
     for name in _CARRIED:
         value = getattr(event, name)
-        if value is not None and value != "" and (name, value) != ("n", 0):
+        if value not in (None, "", []) and (name, value) != ("n", 0):
             setattr(cell, name, value)

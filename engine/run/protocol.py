@@ -12,11 +12,15 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from engine.evaluate.facts import Check, Rule
+from engine.measure.calibration import Calibration
+from engine.measure.facts import Work
 from engine.schema.definition import Definition
 from engine.schema.workload import Workload
 
 Nanoseconds = Annotated[int, Meta(ge=0, lt=1 << 62)]
 """Bounded: a child could send a number with a thousand digits, which no float can hold."""
+
+Megahertz = Annotated[float, Meta(ge=0, lt=1e6)]
 
 DRY = "dry"
 """In place of a device: no GPU is visible, and kernels are compiled but not launched."""
@@ -75,11 +79,19 @@ class Call(Struct, tag="call", kw_only=True):
 
 
 class Block(Struct, tag="block", kw_only=True):
-    """Make ``n`` timed calls, rotating through the sets; keep the outputs of the last."""
+    """Make ``n`` timed calls, rotating through the sets; keep the outputs of the last.
+
+    Args:
+        warmup: Calls before them that are not timed.
+        timer: Which one; "auto" is the best that works.
+        cold: With an L2 cache that holds nothing of the inputs, else with one that does.
+    """
 
     keys: list[int]
     n: int
     warmup: int = 0
+    timer: str = "auto"
+    cold: bool = True
 
 
 class Export(Struct, tag="export"):
@@ -124,6 +136,10 @@ class Compare(Struct, tag="compare", kw_only=True):
     repeat: int = 1
 
 
+class Calibrate(Struct, tag="calibrate"):
+    """Find the floors and ceilings of the device."""
+
+
 # Only the dry role answers these, and Load.
 
 
@@ -152,6 +168,7 @@ ToChild = (
     | LoadReference
     | Generate
     | Compare
+    | Calibrate
     | Pretend
     | DryCall
 )
@@ -184,20 +201,32 @@ class Outputs(Struct, tag="outputs", kw_only=True):
 class Inputs(Struct, tag="inputs", kw_only=True):
     """A generated set, in the memory file that comes along.
 
-    ``call_s`` is how many seconds the reference's call on it took.
+    ``call_s`` is how many seconds the reference's call on it took, ``work`` the least that any
+    implementation must do for it.
     """
 
     tensors: list[TensorMeta]
     scalars: dict[str, bool | int | float]
     call_s: float = 0.0
+    work: Work | None = None
 
 
 class Ticks(Struct, tag="ticks", kw_only=True):
-    """Raw figures of a block of timed calls, in nanoseconds."""
+    """Raw figures of a block of timed calls, in nanoseconds.
+
+    Args:
+        busy_ns: How long the device was at work in each call; empty where unknown.
+        activities: Kernels, copies and memsets of each call; empty where unknown.
+        clock_mhz: Of the multiprocessors just before each call; empty where unknown.
+        kernels: [name, duration] of the last call's, in order of start.
+    """
 
     timer: str
     device_ns: list[Nanoseconds]
     host_ns: list[Nanoseconds]
+    busy_ns: list[Nanoseconds] = field(default_factory=list)
+    activities: list[Nanoseconds] = field(default_factory=list)
+    clock_mhz: list[Megahertz] = field(default_factory=list)
     kernels: list[tuple[str, int]] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
 
@@ -208,11 +237,18 @@ class Checks(Struct, tag="checks", kw_only=True):
     checks: list[Check]
 
 
+class Calibrated(Struct, tag="calibrated", kw_only=True):
+    """What the device was seen to do."""
+
+    calibration: Calibration
+
+
 class Failure(Struct, tag="failure", kw_only=True):
     """Carrying out an order raised.
 
     Args:
-        kind: "build", "raised", "out_of_memory" or "outputs".
+        kind: "build", "raised", "out_of_memory", "outputs" or "timer" (which says nothing of what
+            was to be timed).
         error: Name of the exception's class.
         message: Its text.
         trace: Traceback, without the frames of this program.
@@ -224,7 +260,7 @@ class Failure(Struct, tag="failure", kw_only=True):
     trace: str = ""
 
 
-FromChild = Ready | Done | Outputs | Inputs | Ticks | Checks | Failure
+FromChild = Ready | Done | Outputs | Inputs | Ticks | Checks | Calibrated | Failure
 
 
 # --- runner <-> fork server, guardian -> runner ------------------------------------------------

@@ -6,15 +6,17 @@ import math
 import re
 from datetime import datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from engine.evaluate.facts import Check
+from engine.measure.roofline import percent
 from engine.run.devices import Device
 from engine.run.evaluation import Result
 from engine.run.prepare import LEVEL
-from engine.run.timing import Timing
+from engine.run.timing import Timing, speedup_interval
 from engine.schema.definition import Definition
 from engine.schema.endings import STATUS_OF
 from engine.schema.hashing import digest
@@ -166,6 +168,16 @@ def _extra(result: Result) -> dict[str, Any]:
         extra |= _figures(result.timing)
     if result.reference is not None:
         extra["reference"] = _figures(result.reference)
+    if result.timing is not None and result.reference is not None:
+        low, high = speedup_interval(result.timing.summary, result.reference.summary)
+        extra["speedup"] = [round(low, 4), round(high, 4)]
+    if result.confirmation is not None:
+        extra["confirmation"] = to_builtins(result.confirmation)
+    if result.timing is not None and result.limit is not None:
+        extra["limit_us"] = round(result.limit.us, 4)
+        extra["limit_by"] = result.limit.by
+        share = percent(result.limit.us, result.timing.summary.median / 1e3)
+        extra["roofline"] = None if share is None else round(share, 2)
     return extra
 
 
@@ -203,8 +215,20 @@ def _figures(timing: Timing) -> dict[str, Any]:
     }
     if summary.interval is not None:
         figures["ci"] = round(summary.interval, 5)
-    if timing.kernels:
-        figures["kernels"] = len(timing.kernels)
+    if timing.host_ns:
+        figures["host_us"] = round(timing.host_us, 2)
+    if timing.busy_ns:
+        figures["busy_us"] = round(median(timing.busy_ns) / 1e3, 4)
+    if timing.activities:
+        figures["kernels"] = round(median(timing.activities))
+    if timing.warm_ns:
+        figures["warm_us"] = round(median(timing.warm_ns) / 1e3, 4)
+    if timing.clock_mhz:
+        figures["clock_mhz"] = round(median(timing.clock_mhz))
+    if timing.dropped:
+        figures["dropped"] = timing.dropped
+    if timing.together:
+        figures["together"] = True
     if timing.flags:
         figures["flags"] = timing.flags
     return figures
@@ -222,6 +246,9 @@ def make_samples(subject: Subject, result: Result) -> SampleRecord:
         record.timer = result.timing.timer
         record.device_ns = result.timing.device_ns
         record.host_ns = result.timing.host_ns
+        record.busy_ns = result.timing.busy_ns
+        record.clock_mhz = result.timing.clock_mhz
+        record.warm_ns = result.timing.warm_ns
         record.kernels = result.timing.kernels
         record.flags = result.timing.flags
     if result.reference is not None:

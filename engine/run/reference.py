@@ -9,14 +9,16 @@ import secrets
 import shutil
 import signal
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from engine.evaluate.facts import Check
 from engine.evaluate.registry import Plan
+from engine.measure.facts import Work
 from engine.run import protocol
 from engine.run.channel import ProtocolError
 from engine.run.process import (
@@ -26,7 +28,7 @@ from engine.run.process import (
     ChildTimedOut,
     Server,
 )
-from engine.run.timing import Timing, time_calls
+from engine.run.timing import Series, Timing
 from engine.schema.definition import Definition
 from engine.schema.run import Settings
 from engine.schema.workload import Workload
@@ -35,6 +37,11 @@ BUDGET_BYTES = 4 << 30
 """Bytes of input sets that are kept; workloads used longest ago are forgotten first."""
 MOST_SETS = 256
 """Sets that are kept at most; each takes one of this process's descriptors."""
+
+MOST_AGAIN_MS = 2.0
+"""Milliseconds up to which a reference is timed again beside every solution."""
+AGAIN_SAMPLES = 16
+"""Samples of that, at least; twice as many at most."""
 
 
 class ReferenceFailed(Exception):
@@ -61,13 +68,21 @@ class InputSetFile(Struct, kw_only=True):
 
 
 class Prepared(Struct, kw_only=True):
-    """A workload that is ready: its input sets here, the expectations in the trusted child."""
+    """A workload that is ready: its input sets here, the expectations in the trusted child.
+
+    Args:
+        work: The least that any implementation must do for it.
+        timing: The reference's, once it has been taken.
+        once: It is for one evaluation only, beside which the reference is not timed again.
+    """
 
     sets: list[InputSetFile]
     seed: str
     nbytes: int
     call_s: float
+    work: Work | None = None
     timing: Timing | None = None
+    once: bool = False
 
 
 class Reference:
@@ -138,6 +153,29 @@ class Reference:
         self._forget(keep=prepared)
         return prepared
 
+    @contextmanager
+    def prepared_afresh(
+        self, workload: Workload, plan: Plan, timing: Timing | None
+    ) -> Iterator[Prepared]:
+        """Other input sets of a workload, from another seed, forgotten afterwards.
+
+        Args:
+            workload: Which.
+            plan: How.
+            timing: The reference's, which is not taken again.
+
+        Raises:
+            ReferenceFailed: That is not possible.
+            Cancelled: The run was.
+        """
+        prepared = Prepared(sets=[], seed=secrets.token_hex(16), nbytes=0, call_s=math.inf)
+        prepared.timing, prepared.once = timing, True
+        try:
+            self._generate(prepared, workload, plan)
+            yield prepared
+        finally:
+            self._release(prepared)
+
     def _generate(self, prepared: Prepared, workload: Workload, plan: Plan) -> None:
         blobs = self._find_blobs(workload)
         for number in range(plan.sets):
@@ -161,6 +199,9 @@ class Reference:
             )
             prepared.nbytes += os.fstat(descriptors[0]).st_size
             prepared.call_s = min(prepared.call_s, answer.call_s)
+            # Routing, and with it what is read, differs between sets.
+            found = [work for work in (prepared.work, answer.work) if work is not None]
+            prepared.work = min(found, key=lambda work: work.read_bytes, default=None)
 
     def _find_blobs(self, workload: Workload) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -174,25 +215,38 @@ class Reference:
                 raise ReferenceFailed(f"input {name!r}: {error}") from None
         return found
 
-    def timing(self, prepared: Prepared) -> Timing:
-        """Latency of the reference on a prepared workload, measured once.
+    def series(
+        self, prepared: Prepared, around: Callable[[], AbstractContextManager[None]]
+    ) -> Series | None:
+        """Timed calls of the reference on a prepared workload, to be taken beside a solution's.
 
-        Raises:
-            ReferenceFailed: It failed while being timed.
+        Args:
+            prepared: The workload.
+            around: Wherein each of its blocks is made.
+
+        Returns:
+            None where it has been timed and is too slow to be timed with every solution, or where
+            results are wanted quickly.
         """
-        if prepared.timing is None:
-            keys = [item.key for item in prepared.sets]
+        known = prepared.timing
+        settings = self._settings
+        if known is not None:
+            if prepared.once or settings.quick or known.latency_ms > MOST_AGAIN_MS:
+                return None
+            settings = structs.replace(
+                settings,
+                min_samples=min(AGAIN_SAMPLES, settings.min_samples),
+                max_samples=min(2 * AGAIN_SAMPLES, settings.max_samples),
+                time_budget_s=0.1,
+            )
+        keys = [item.key for item in prepared.sets]
 
-            def ask(order: Any) -> Any:
-                limit = self._settings.first_call_limit_s * (order.n + order.warmup)
+        def ask(order: Any) -> Any:
+            limit = self._settings.first_call_limit_s * (order.n + order.warmup)
+            with around():
                 return self._ask(order, limit, "timing the reference")[0]
 
-            try:
-                prepared.timing = time_calls(ask, keys, self._settings, lambda summary: None)
-            except ChildBrokeProtocol as error:
-                self._drop_child()
-                raise ReferenceFailed(str(error)) from None
-        return prepared.timing
+        return _ReferenceSeries(ask, keys, settings)
 
     def compare(
         self, key: int, plan: Plan, outputs: protocol.Outputs, descriptor: int, repeat: int
@@ -294,6 +348,16 @@ class Reference:
         """End the trusted child and remove its folder."""
         self._drop_child()
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+class _ReferenceSeries(Series):
+    """Timed calls whose failure is the reference's, not a solution's."""
+
+    def _block(self, size: int, *, warmup: int = 0, cold: bool = True) -> protocol.Ticks:
+        try:
+            return super()._block(size, warmup=warmup, cold=cold)
+        except ChildBrokeProtocol as error:
+            raise ReferenceFailed(str(error)) from None
 
 
 def _failure_text(failure: protocol.Failure) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from engine.measure.roofline import percent
 from engine.run.evaluation import Result
 from engine.run.files import RunFolder
 from engine.run.record import Subject, full_log, largest, make_samples, make_trace
@@ -139,7 +140,10 @@ class Reporter:
                 "latency_ms": result.timing.latency_ms,
                 "interval": result.timing.summary.interval,
                 "timer": result.timing.timer,
+                "flags": result.timing.flags,
             }
+            if result.limit is not None:
+                fields["roofline"] = percent(result.limit.us, result.timing.summary.median / 1e3)
         assert trace.evaluation is not None
         measured = trace.evaluation.performance
         if measured is not None:

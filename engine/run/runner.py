@@ -115,7 +115,8 @@ class Runner:
         for device in run.devices:
             for part in run.parts:
                 for unit in part.units:
-                    self._builds.want(run, unit, device)
+                    for side in unit.sides:
+                        self._builds.want(run, side, device)
 
     def _open_lanes(self) -> None:
         """Have a lane for every device that something waits for."""

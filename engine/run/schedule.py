@@ -1,7 +1,8 @@
 """Who works on what next: the evaluations of all active runs, handed out to the lanes of devices.
 
 A part is a set of workloads of one definition with every solution that is to be compared on them;
-all of it runs on one device. A unit is one solution of a part, and what a lane takes at a time.
+all of it runs on one device. A unit is one solution of a part, or two that are measured in turns,
+and what a lane takes at a time.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class Unit(Struct, kw_only=True, eq=False):
 
     Args:
         cells: Evaluations that have not ended, in order.
+        against: The solution that it is measured in turns with, on the very same cells.
         tries: How often an evaluation has been put back, by its id.
         timeouts: Evaluations that timed out.
         times: How long the solution takes.
@@ -79,9 +81,15 @@ class Unit(Struct, kw_only=True, eq=False):
     part: Part
     solution: Solution
     cells: list[Task]
+    against: Unit | None = None
     tries: dict[str, int] = field(default_factory=dict)
     timeouts: int = 0
     times: CallTimes = field(default_factory=CallTimes)
+
+    @property
+    def sides(self) -> list[Unit]:
+        """Everything that has to be built for it."""
+        return [self] if self.against is None else [self, self.against]
 
 
 R = TypeVar("R", bound=Run)
@@ -190,7 +198,7 @@ class Scheduler(Generic[R]):
             if part.device not in ("", device.name):
                 continue
             for unit in part.units:
-                if self._ready(unit, device):
+                if all(self._ready(side, device) for side in unit.sides):
                     return unit
         return None
 
@@ -231,5 +239,8 @@ def _part(job: Job, uuids: set[str], device: str) -> Part:
     for cells in job.cells.values():
         chosen = [cell for cell in cells if cell.workload.uuid in uuids]
         if chosen:
-            part.units.append(Unit(part=part, solution=chosen[0].solution, cells=chosen))
+            unit = Unit(part=part, solution=chosen[0].solution, cells=chosen)
+            if (other := chosen[0].against) is not None:
+                unit.against = Unit(part=part, solution=other, cells=chosen)
+            part.units.append(unit)
     return part

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from engine.build.cache import LIBRARY
 from engine.build.compiler import (
@@ -20,13 +20,17 @@ from engine.build.compiler import (
     binding_of,
 )
 from engine.build.layout import CannotBuild, check_buildable, lay_out
-from engine.evaluate.registry import plan_for
+from engine.evaluate.registry import Plan, plan_for
+from engine.measure.calibration import Calibration
 from engine.run import protocol
 from engine.run.active import ActiveRun
 from engine.run.builds import Builds
+from engine.run.conditions import conditions_of
 from engine.run.devices import Device
 from engine.run.estimate import reference_seconds, solution_seconds
-from engine.run.evaluation import SURVIVES, Ended, Evaluator, Result, ask_child
+from engine.run.evaluation import SURVIVES, Ended, Evaluator, NoVerdict, Result, ask_child
+from engine.run.incumbents import Confirmation, agree
+from engine.run.judge_times import judge_times
 from engine.run.occupancy import Occupancy, words
 from engine.run.plan import Task
 from engine.run.process import (
@@ -70,6 +74,7 @@ class Bench(Struct, kw_only=True):
         others_memory: Bytes in use on the device before anything of ours was there.
         should_yield: True if something goes before a run's evaluations.
         make_room: Gives up what is kept on the device beside one reference, and by that.
+        calibration: What the device was seen to do, where that is known.
         confirm_free: Told of every child that is gone, so that the device is known to be free.
     """
 
@@ -80,6 +85,7 @@ class Bench(Struct, kw_only=True):
     others_memory: int
     should_yield: Callable[[ActiveRun], bool]
     make_room: Callable[[Reference], None]
+    calibration: Calibration | None
     confirm_free: Callable[[Child, protocol.Ended], None]
 
 
@@ -170,7 +176,7 @@ class SolutionRun:
             if error.died:
                 self._put_back(cell, f"the reference's process is gone: {error}")
             problem = str(error)
-        except _NoVerdict as error:
+        except NoVerdict as error:
             problem = str(error)
         except (ChildGone, ChildTimedOut, ChildBrokeProtocol) as error:
             self._put_back(cell, f"a process for the solution could not be started: {error}")
@@ -207,7 +213,10 @@ class SolutionRun:
         if self._run.stop():
             raise Cancelled
         if cell.known_problem:
-            return f"no verdict: {cell.known_problem}"
+            # A file that was not pulled along with its dataset, perhaps.
+            problem = self._run.missing_blobs.fetch(cell.workload, self._definition.name)
+            if problem:
+                return f"no verdict: {problem}"
         missing = set(self._definition.var_axes) - set(cell.workload.axes)
         if missing:
             return f"no verdict: the workload gives no length for axis {', '.join(sorted(missing))}"
@@ -248,19 +257,14 @@ class SolutionRun:
         try:
             child = self._loaded_child()
         except Ended as end:
-            result = Result(
-                ending=end.ending, reason=end.reason, detail=end.detail, killed=end.killed
-            )
+            result = Result(ending=end.ending)
+            result.fail(end)
         else:
-            evaluator = Evaluator(
-                child,
-                self._reference,
-                self._definition,
-                self._settings,
-                report,
-                self._run.stop,
-            )
-            result = evaluator.evaluate(cell.workload, plan, prepared)
+            result = self._evaluator(child, report).evaluate(cell.workload, plan, prepared)
+            if result.timing is not None:
+                result.limit = judge_times(result.timing, prepared.work, bench.calibration)
+            if self._is_new_best(cell, result):
+                self._confirm(cell, plan, result, report)
         self._mark_contention(cell, result, before, bench.look())
         alive = self._child is not None and self._child.ended is None
         if result.ending is Ending.OUT_OF_MEMORY and alive:
@@ -290,6 +294,56 @@ class SolutionRun:
         elapsed = time.monotonic() - started
         self._run.reporter.done(self._subject(cell), result, printed, elapsed, self._startup_s)
 
+    def _evaluator(self, child: Child, report: Callable[..., None]) -> Evaluator:
+        device = self._bench.device
+        return Evaluator(
+            child,
+            self._reference,
+            self._definition,
+            self._settings,
+            report,
+            self._run.stop,
+            conditions_of(device, [child.pid, self._reference.pid]),
+            warm=device.name != "cpu" and not self._settings.quick,
+        )
+
+    def _is_new_best(self, cell: Task, result: Result) -> bool:
+        if result.ending is not Ending.PASSED or result.timing is None:
+            return False
+        hardware, timer = self._bench.device.hardware, result.timing.timer
+        beaten = self._run.incumbents.beaten(
+            (self._definition.name, cell.workload.uuid, hardware, timer),
+            result.timing.summary,
+            cell.solution.name,
+        )
+        return beaten and self._settings.confirm
+
+    def _confirm(self, cell: Task, plan: Plan, result: Result, report: Callable[..., None]) -> None:
+        """Evaluate a new best once more, in a fresh process and with another seed.
+
+        What goes wrong then is the verdict.
+        """
+        assert result.timing is not None
+        self._drop_child()
+        once = structs.replace(plan, sets=1)
+        with self._reference.prepared_afresh(cell.workload, once, result.reference) as prepared:
+            result.confirmation = Confirmation(seed=prepared.seed)
+            try:
+                child = self._loaded_child()
+            except Ended as end:
+                result.fail(end)
+                return
+            again = self._evaluator(child, report).evaluate(cell.workload, once, prepared)
+        result.checks += again.checks
+        if again.ending is not Ending.PASSED or again.timing is None:
+            result.ending, result.reason = again.ending, f"{again.reason} (when run again)"
+            result.detail, result.killed = again.detail, again.killed
+            return
+        result.confirmation.median_us = again.timing.summary.median / 1e3
+        result.confirmation.agrees = agree(result.timing.summary, again.timing.summary)
+        if not result.confirmation.agrees:
+            result.timing.flag("not confirmed")
+
     def _mark_contention(
         self, cell: Task, result: Result, before: Occupancy, after: Occupancy
     ) -> None:
@@ -300,7 +354,7 @@ class SolutionRun:
 
         Raises:
             _PutBack: It is made again.
-            _NoVerdict: There was no memory for it in any try.
+            NoVerdict: There was no memory for it in any try.
         """
         if self._bench.device.name == "cpu":
             return
@@ -316,7 +370,7 @@ class SolutionRun:
             self._drop_child()
             self._put_back(cell, f"{self._bench.device.name} is shared: {words(others)}")
             if starved:
-                raise _NoVerdict(f"out of memory beside others: {words(others)}")
+                raise NoVerdict(f"out of memory beside others: {words(others)}")
         if result.timing is not None and result.contention != "none":
             flag = "contended" if others.foreign else "contention unknown"
             result.timing.flags = sorted({*result.timing.flags, flag})
@@ -374,10 +428,6 @@ class SolutionRun:
         child, self._child = self._child, None
         ended = child.kill()
         self._bench.confirm_free(child, ended)
-
-
-class _NoVerdict(Exception):
-    """What happened says nothing about the solution."""
 
 
 class _PutBack(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import random
 from typing import Any
 
 import torch
@@ -82,6 +83,25 @@ def read_tensor(meta: TensorMeta, memory: mmap.mmap | None) -> torch.Tensor:
         raise ValueError(f"{meta.name}: its bytes are not in the memory file")
     flat = torch.frombuffer(memory, dtype=dtype, count=elements, offset=meta.offset)
     return flat.reshape(meta.shape)
+
+
+_STEP = 256
+"""Bytes of the steps by which copies lie apart: what allocators keep to, or a multiple of it."""
+_STEPS = 16
+
+
+def fresh_copy(tensor: torch.Tensor) -> torch.Tensor:
+    """A contiguous copy at an address that cannot be foreseen, where that is for free.
+
+    Allocators give the same address again and again, by which a solution could know an input.
+    """
+    if not tensor.is_cuda or tensor.numel() == 0:
+        return tensor.clone()
+    nbytes = tensor.numel() * tensor.element_size()
+    room = torch.empty(nbytes + _STEPS * _STEP, dtype=torch.uint8, device=tensor.device)
+    start = random.randrange(_STEPS) * _STEP
+    copy = room[start : start + nbytes].view(tensor.dtype).view(tensor.shape)
+    return copy.copy_(tensor)
 
 
 def poisoned(meta: TensorMeta, device: torch.device) -> torch.Tensor:

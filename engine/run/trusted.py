@@ -17,9 +17,10 @@ import torch
 
 from engine.evaluate.evaluators import BY_NAME
 from engine.evaluate.inputs import Value, torch_dtype
+from engine.measure.work import work_of
 from engine.run import protocol
 from engine.run.memory import map_sealed, write_sealed
-from engine.run.tensors import describe, read_tensor
+from engine.run.tensors import describe, fresh_copy, read_tensor
 from engine.run.worker import Reply, Worker
 from engine.schema.definition import Definition
 
@@ -41,7 +42,7 @@ class TrustedSet:
     def arguments(self) -> list[Any]:
         """Fresh copies, in the order of the definition."""
         return [
-            value.clone() if isinstance(value, torch.Tensor) else value
+            fresh_copy(value) if isinstance(value, torch.Tensor) else value
             for value in self.values.values()
         ]
 
@@ -70,6 +71,10 @@ class TrustedWorker(Worker):
                 return self._generate(message)
             case protocol.Compare():
                 return self._compare(message, descriptors[0])
+            case protocol.Calibrate():
+                from engine.measure.calibrate import calibrate
+
+                return protocol.Calibrated(calibration=calibrate(self.page)), ()
             case protocol.Close():
                 for key in message.keys:
                     self._trusted.pop(key, None)
@@ -115,7 +120,8 @@ class TrustedWorker(Worker):
             metas.append(meta)
             if part is not None:
                 parts.append(part)
-        reply = protocol.Inputs(tensors=metas, scalars=scalars, call_s=call_s)
+        work = work_of(definition, message.workload.axes, made.values)
+        reply = protocol.Inputs(tensors=metas, scalars=scalars, call_s=call_s, work=work)
         return reply, (write_sealed(parts, "inputs"),)
 
     def _check_expected(self, expected: list[Any], message: protocol.Generate) -> None:

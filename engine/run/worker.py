@@ -23,11 +23,15 @@ import torch
 
 from engine.build.library import load_library
 from engine.build.loader import BuildFailure, load_entry
-from engine.measure.timers import Sample, make_timer
+from engine.measure.cpu import timing_cpus
+from engine.measure.flashinfer_timer import FlashinferTimer
+from engine.measure.names import FLASHINFER
+from engine.measure.timers import CannotMeasure, Sample, Timer, make_timer, make_trial_timer
+from engine.measure.trials import ALL_TIMED, TRIALS
 from engine.run import protocol
 from engine.run.channel import Channel, ChannelClosed, ProtocolError
 from engine.run.memory import map_sealed, write_sealed
-from engine.run.tensors import describe, poisoned, read_tensors
+from engine.run.tensors import describe, fresh_copy, poisoned, read_tensors
 from engine.run.traceback_text import failure_of
 
 Reply = tuple[Any, tuple[int, ...]]
@@ -54,7 +58,7 @@ class InputSet:
     def arguments(self) -> list[Any]:
         """Fresh copies of the inputs, in the order of the definition."""
         return [
-            self._pristine[name].clone() if name in self._pristine else self._scalars[name]
+            fresh_copy(self._pristine[name]) if name in self._pristine else self._scalars[name]
             for name in self._order
         ]
 
@@ -78,7 +82,8 @@ class Worker:
         self._destination_passing = True
         self._output_names: list[str] = []
         self._sets: dict[int, InputSet] = {}
-        self._timer: Any = None
+        self._timers: dict[str, Timer] = {}
+        self._trial_timer: FlashinferTimer | None = None
         self._last: list[Any] = []
 
     def handle(self, message: Any, descriptors: list[int]) -> Reply:
@@ -91,6 +96,8 @@ class Worker:
                 self._sets[message.key] = InputSet(message, descriptors[0], self.device)
             case protocol.Call():
                 return self._call(message)
+            case protocol.Block() if message.timer == FLASHINFER:
+                return self._trials(message)
             case protocol.Block():
                 return self._block(message)
             case protocol.Export():
@@ -153,8 +160,9 @@ class Worker:
         return reply, descriptors
 
     def _block(self, message: protocol.Block) -> Reply:
-        if self._timer is None:
-            self._timer = make_timer(self.device, self.page)
+        timer = self._timers.get(message.timer)
+        if timer is None:
+            timer = self._timers[message.timer] = make_timer(self.device, self.page, message.timer)
         samples: list[Sample] = []
         gc.disable()
         try:
@@ -162,19 +170,40 @@ class Worker:
             for position in range(message.warmup):
                 self.invoke(*self.prepare_call(message.keys[position % len(message.keys)]))
                 self.synchronize()
+            timer.begin()
             for position in range(message.n):
                 key = message.keys[position % len(message.keys)]
-                arguments, destinations = self.prepare_call(key)
+                with timer.preparing():
+                    arguments, destinations = self.prepare_call(key)
                 self._last = []
                 call = partial(self.invoke, arguments, destinations)
-                sample = self._timer.measure(call)
+                sample = timer.measure(call, cold=message.cold)
                 # Only the last outputs are kept; those of a whole block may not fit.
                 self._last, sample.result = self.outputs_of(sample.result, destinations), None
                 samples.append(sample)
-            self._timer.settle(samples)
+            timer.settle(samples)
         finally:
             gc.enable()
-        return _ticks(self._timer.name, samples), ()
+        return _ticks(timer.name, samples), ()
+
+    def _trials(self, message: protocol.Block) -> Reply:
+        """flashinfer-bench's trials: each on a set of its own, with the same arguments throughout.
+
+        No outputs are kept, since its calls keep none.
+        """
+        if message.n != ALL_TIMED:
+            raise CannotMeasure(f"the timer {FLASHINFER!r} times {ALL_TIMED} calls, never fewer")
+        timer = self._trial_timer = self._trial_timer or make_trial_timer(self.device)
+        self._last = []
+        samples: list[Sample] = []
+        gc.disable()
+        try:
+            for trial in range(TRIALS):
+                arguments = self.prepare_call(message.keys[trial % len(message.keys)])
+                samples += timer.trial(partial(self.invoke, *arguments))
+        finally:
+            gc.enable()
+        return _ticks(timer.name, samples), ()
 
     def _export(self, calls: list[list[Any]]) -> Reply:
         """Send the outputs of one or several calls, one after another."""
@@ -203,10 +232,16 @@ def _ticks(timer: str, samples: list[Sample]) -> protocol.Ticks:
     flags = {flag for sample in samples for flag in sample.flags}
     if len(kernels) > MOST_KERNELS:
         flags.add(f"more than {MOST_KERNELS} device activities")
+    # Zero is what a sample says that does not know.
+    known = any(sample.activities for sample in samples)
+    clocked = any(sample.clock_mhz for sample in samples)
     return protocol.Ticks(
         timer=timer,
         device_ns=[sample.device_ns for sample in samples],
         host_ns=[sample.host_ns for sample in samples],
+        busy_ns=[sample.busy_ns for sample in samples] if known else [],
+        activities=[sample.activities for sample in samples] if known else [],
+        clock_mhz=[sample.clock_mhz for sample in samples] if clocked else [],
         kernels=[(name[:LONGEST_NAME], took) for name, took in kernels[:MOST_KERNELS]],
         flags=sorted(flags),
     )
@@ -229,6 +264,8 @@ def serve(worker: Worker, conversation: Channel[Any]) -> None:
             reply = protocol.Failure(
                 kind="build", error=error.type, message=error.message, trace=error.trace
             )
+        except CannotMeasure as error:
+            reply = protocol.Failure(kind="timer", error="CannotMeasure", message=str(error))
         except BaseException as error:
             reply = failure_of(error)
         _flush_output()
@@ -259,6 +296,8 @@ def main(trusted: bool, device: str, channel: int, page: int) -> int:
     faulthandler.enable()
     # Asked for by the runner before it kills a child that takes too long.
     faulthandler.register(signal.SIGUSR1, all_threads=True)
+    if device == "cpu":
+        os.sched_setaffinity(0, timing_cpus())
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.set_grad_enabled(False)
     kind: Any = protocol.ToChild

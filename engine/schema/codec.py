@@ -59,13 +59,19 @@ def _decode_lenient(data: bytes | str, kind: type[T], file: str, line: int | Non
     except RecursionError:
         raise SchemaError(Problem(message="nested too deeply", file=file, line=line)) from None
     except UnicodeEncodeError:
-        problem = Problem(message="holds half of a surrogate pair", file=file, line=line)
-        raise SchemaError(problem) from None
+        raise _half_a_pair(file, line) from None
     except msgspec.ValidationError as error:
-        path, message = first_problem(raw, kind) or ((), str(error))
+        try:
+            path, message = first_problem(raw, kind) or ((), str(error))
+        except UnicodeEncodeError:
+            raise _half_a_pair(file, line) from None
         where = line if line is not None else line_of(text, path)
         field = _path_text(path)
         raise SchemaError(Problem(message=message, file=file, line=where, field=field)) from None
+
+
+def _half_a_pair(file: str, line: int | None) -> SchemaError:
+    return SchemaError(Problem(message="holds half of a surrogate pair", file=file, line=line))
 
 
 def _parse(data: bytes | str, file: str, line: int | None) -> tuple[str, Any]:

@@ -1,8 +1,9 @@
 """Records of a run: the request that starts it, the events it leaves, the samples it measured.
 
 A run is a folder ``runs/<run id>/`` in the state folder with ``request.json`` (one Request),
-``events.jsonl`` (Events, appended as they happen), ``samples.jsonl`` (SampleRecords) and
-``logs/<evaluation id>.txt``. Every record carries the version of its form.
+``events.jsonl`` (Events, appended as they happen), ``samples.jsonl`` (SampleRecords), or
+``comparisons.jsonl`` (ComparisonRecords) in a run that compares, and ``logs/<evaluation id>.txt``.
+Every record carries the version of its form.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Settings(Struct, kw_only=True, omit_defaults=True):
         total_limit_s: Seconds one evaluation may take in all.
         memory_limit_gib: Host memory that a solution's processes may use, or None for a share of
             the machine's.
+        confirm: Evaluate a result that beats all others once more, in a fresh process and with
+            another seed.
         quick_workloads: Workloads per definition in quick mode, smallest first.
         cpu_estimate_limit_s: On the CPU device, an evaluation whose estimate exceeds this is
             listed as not run.
@@ -48,13 +51,14 @@ class Settings(Struct, kw_only=True, omit_defaults=True):
     input_sets: int = 3
     min_samples: int = 20
     max_samples: int = 400
-    time_budget_s: float = 1.0
+    time_budget_s: float = 0.25
     interval: float = 0.005
     build_limit_s: float = 300.0
     first_call_limit_s: float = 60.0
     call_limit_s: float = 10.0
     total_limit_s: float = 900.0
     memory_limit_gib: float | None = None
+    confirm: bool = True
     quick_workloads: int = 4
     cpu_estimate_limit_s: float = 60.0
     atol: float | None = None
@@ -64,10 +68,11 @@ class Settings(Struct, kw_only=True, omit_defaults=True):
 
 QUICK = Settings(
     quick=True,
+    confirm=False,
     input_sets=1,
     min_samples=5,
     max_samples=50,
-    time_budget_s=0.2,
+    time_budget_s=0.1,
     build_limit_s=60.0,
     first_call_limit_s=10.0,
     call_limit_s=5.0,
@@ -107,6 +112,9 @@ class Request(Struct, kw_only=True, omit_defaults=True):
         busy: What to do beside somebody else's processes on a GPU.
         resume: Skip what has been evaluated in the same way before.
         retry_failed: With ``resume``: evaluate again what did not pass.
+        compare: Two solutions, each a name or ``name@version``, that are measured in turn instead
+            of being evaluated; ``solutions`` and ``pairs`` then mean nothing.
+        processes: With ``compare``: fresh processes of each at least, per workload.
     """
 
     run: str
@@ -126,7 +134,28 @@ class Request(Struct, kw_only=True, omit_defaults=True):
     busy: Busy = Busy.WAIT
     resume: bool = False
     retry_failed: bool = False
+    compare: tuple[str, str] | None = None
+    processes: int = 3
     form: int = FORM
+
+
+class Verdict(StrEnum):
+    """What a comparison says of its second solution, B, against its first, A."""
+
+    SAME = "same"
+    FASTER = "faster"
+    SLOWER = "slower"
+    UNCLEAR = "unclear"
+    FAILED = "failed"
+    """One of them does not give the right outputs, so that its time means nothing."""
+
+
+class Ratio(Struct, kw_only=True, frozen=True):
+    """B's time over A's, with the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 class Kind(StrEnum):
@@ -143,6 +172,7 @@ class Kind(StrEnum):
     TIMING = "timing"
     VERIFYING = "verifying"
     DONE = "done"
+    COMPARED = "compared"
     NOT_RUN = "not_run"
     SKIPPED = "skipped"
     NOTICE = "notice"
@@ -163,22 +193,27 @@ class Event(Struct, kw_only=True, omit_defaults=True):
         axes: Lengths of the workload's axes (queued).
         device: Where it runs.
         n: Samples so far (timing), or evaluations planned (run_started).
-        latency_ms: Running (timing) or final (done) median.
+        latency_ms: Running (timing) or final (done) median; of A (compared).
         interval: Relative half width of the median's 95 % interval.
         reference_latency_ms: Median of the reference.
         speedup: reference_latency_ms / latency_ms.
         timer: Name of the timer.
+        roofline: Percent of the shortest time that the device allows, where known (done).
+        flags: What to know of the measurement (done); see ``engine.schema.flags``.
         status: Verdict (done), or that of an earlier evaluation (skipped).
         message: One line: why it failed, why it was not run, what the notice says, how the run
-            ended.
-        log: File with the full log, relative to the run's folder (done).
+            ended, why a verdict is unclear.
+        log: File with the full log, relative to the run's folder (done, compared).
         trace_file: File that the trace was appended to (done).
-        elapsed_s: Seconds the evaluation took (done).
+        elapsed_s: Seconds the evaluation took (done, compared).
         startup_s: Seconds to start a process and load the solution, where this evaluation was the
             first in it (done).
         pid: Process id of the runner (runner_started).
         max_absolute_error: Largest error (done, where outputs were compared).
         state: How the run ended: "finished", "cancelled" or "failed" (run_finished).
+        verdict: What B is against A (compared).
+        ratio: In time (compared).
+        other_latency_ms: Median of B (compared).
     """
 
     kind: Kind
@@ -195,6 +230,8 @@ class Event(Struct, kw_only=True, omit_defaults=True):
     reference_latency_ms: float | None = None
     speedup: float | None = None
     timer: str = ""
+    roofline: float | None = None
+    flags: list[str] = field(default_factory=list)
     status: Status | None = None
     message: str = ""
     log: str = ""
@@ -204,6 +241,9 @@ class Event(Struct, kw_only=True, omit_defaults=True):
     pid: int = 0
     max_absolute_error: float | str | None = None
     state: str = ""
+    verdict: Verdict | None = None
+    ratio: Ratio | None = None
+    other_latency_ms: float | None = None
 
 
 class SampleRecord(Struct, kw_only=True, omit_defaults=True):
@@ -214,6 +254,9 @@ class SampleRecord(Struct, kw_only=True, omit_defaults=True):
         timer: Name of the timer.
         device_ns: Nanoseconds of each timed call, in order.
         host_ns: Nanoseconds that the host spent in each call, where measured.
+        busy_ns: How long of each the device was at work, where known.
+        clock_mhz: Of the multiprocessors just before each, where known.
+        warm_ns: Timed calls with the inputs in the L2 cache.
         reference_ns: The reference's timed calls.
         seed: Hexadecimal seed of the inputs, published once they have been used.
         kernels: Device activity of one call: [name, nanoseconds] in order of start.
@@ -226,10 +269,85 @@ class SampleRecord(Struct, kw_only=True, omit_defaults=True):
     timer: str = ""
     device_ns: list[int] = field(default_factory=list)
     host_ns: list[int] = field(default_factory=list)
+    busy_ns: list[int] = field(default_factory=list)
+    clock_mhz: list[float] = field(default_factory=list)
+    warm_ns: list[int] = field(default_factory=list)
     reference_ns: list[int] = field(default_factory=list)
     seed: str = ""
     kernels: list[tuple[str, int]] = field(default_factory=list)
     phases_s: dict[str, float] = field(default_factory=dict)
     checks: list[dict[str, Any]] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
+    form: int = FORM
+
+
+class TimedBlock(Struct, kw_only=True, omit_defaults=True):
+    """Calls of one solution that were timed one after another, within a comparison.
+
+    Args:
+        process: Number of the pair of fresh processes, from 0.
+        side: "A" or "B".
+        device_ns: Nanoseconds of each call.
+        clock_mhz: Of the multiprocessors at each call; empty where unknown.
+    """
+
+    process: int
+    side: str
+    device_ns: list[int]
+    clock_mhz: list[float] = field(default_factory=list)
+
+
+class ComparisonRecord(Struct, kw_only=True, omit_defaults=True):
+    """One line of ``comparisons.jsonl``: two solutions on one workload, measured in turn.
+
+    A runner that is killed between this line and its event makes the comparison again: of several
+    lines about one evaluation the last counts.
+
+    Args:
+        evaluation: Id within the run.
+        workload: uuid.
+        axes: Lengths of the workload's axes.
+        a: Name of the first solution; ``b`` of the second.
+        a_version: Content hash of the first; ``b_version`` of the second.
+        device: Name; ``hardware`` is its model.
+        libs: Versions of the driver and of packages.
+        timer: Name of the timer.
+        verdict: What B is against A.
+        reason: Why it is unclear, or why there is none.
+        time: Ratio of the device times, B over A.
+        cycles: The same in cycles of the multiprocessors' clock, where that is known.
+        a_ns: Median of A in each of its processes, in nanoseconds; ``b_ns`` those of B.
+        a_cycles: The same in cycles, where known; ``b_cycles`` those of B.
+        blocks: Every timed call, in the order of measuring.
+        flags: Conditions that a reader should know ("A: host_sync", ...).
+        seed: Hexadecimal seed of the inputs.
+        t: Unix time in seconds.
+        elapsed_s: Seconds that it took.
+    """
+
+    evaluation: str
+    definition: str
+    workload: str
+    axes: dict[str, int]
+    a: str
+    b: str
+    a_version: str
+    b_version: str
+    device: str
+    hardware: str
+    verdict: Verdict
+    t: float
+    libs: dict[str, str] = field(default_factory=dict)
+    timer: str = ""
+    reason: str = ""
+    time: Ratio | None = None
+    cycles: Ratio | None = None
+    a_ns: list[float] = field(default_factory=list)
+    b_ns: list[float] = field(default_factory=list)
+    a_cycles: list[float] = field(default_factory=list)
+    b_cycles: list[float] = field(default_factory=list)
+    blocks: list[TimedBlock] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    seed: str = ""
+    elapsed_s: float = 0.0
     form: int = FORM

@@ -20,9 +20,9 @@ from engine.store import ingest
 from engine.store.derive import touch
 from engine.store.index import Index
 from engine.store.scan import Found
-from engine.store.settle import add_cells, documented_version, logarithm, score_group, settle_some
+from engine.store.settle import add_cells, cell_of, documented_version, score_group, settle_some
 from engine.store.slim import COLUMNS, Row
-from engine.store.tables import TRACE_INDEXES
+from engine.store.tables import ALARMING, TRACE_INDEXES
 from engine.store.workers import decode_files
 
 CELLS_KEPT = 200_000
@@ -30,17 +30,17 @@ CELLS_KEPT = 200_000
 
 _CACHE_KIB = 48 << 10
 _PASSED = "PASSED"
-_DEFINITION, _SOLUTION, _WORKLOAD, _STATUS, _VERSION, _TIME, _SPEEDUP = (
-    COLUMNS.index(name)
-    for name in ("definition", "solution", "workload", "status", "version", "time", "speedup")
+_DEFINITION, _SOLUTION, _WORKLOAD, _STATUS, _VERSION = map(
+    COLUMNS.index, ("definition", "solution", "workload", "status", "version")
 )
+_SPEEDUP, _ROOFLINE, _FLAGS, _TIME = map(COLUMNS.index, ("speedup", "roofline", "flags", "time"))
 _INSERT = (
     f"INSERT INTO trace(id, {', '.join(COLUMNS)}) VALUES({', '.join('?' * (len(COLUMNS) + 1))})"
 )
 
 _Key = tuple[int, int, int, int]
-_Newest = tuple[float, int, int, int, int, float | None, float | None]
-"""Of a cell: moment, place of its file, line, id, passed, speedup, time."""
+_Newest = tuple[float, int, int, int, int, float | None, float | None, int, float | None]
+"""Of a cell: moment, place of its file, line, id, passed, speedup, roofline, flags, time."""
 
 
 class _Load:
@@ -81,11 +81,13 @@ class _Load:
                 n[g],
                 n[h],
                 n[i],
+                n[j],
+                n[k],
+                n[m],
                 *rest,
             )
-            for number, (file, line, offset, length, a, b, c, d, e, f, g, h, i, *rest) in enumerate(
-                rows, first
-            )
+            for number, row in enumerate(rows, first)
+            for file, line, offset, length, a, b, c, d, e, f, g, h, i, j, k, m, *rest in (row,)
         ]
         self._connection.executemany(_INSERT, mapped)
         if self.newest is not None:
@@ -104,7 +106,7 @@ class _Load:
                 counts[key] += 1
             if known is None or found > known:
                 passed = int(row[_STATUS + 1] == self._passed)
-                newest[key] = (*found, passed, row[_SPEEDUP + 1], time)
+                newest[key] = (*found, passed, *_figures_of(row))
         if len(newest) > CELLS_KEPT:
             self.newest = None
 
@@ -134,6 +136,7 @@ class _Load:
             solution: documented_version(self._connection, solution)
             for solution in {key[1] for key in newest}
         }
+        alarming = {row[0] for row in self._connection.execute(ALARMING)}
         stale: set[tuple[int, int, int]] = set()
         groups: dict[tuple[int, int], int] = {}
         merged: dict[_Key, tuple[int, _Newest]] = {}
@@ -154,8 +157,9 @@ class _Load:
         add_cells(
             self._connection,
             (
-                (*key, count, line[3], line[4], logarithm(line[5]) if line[4] else None, line[6])
+                cell_of(key, count, trace, passed, speedup, roofline, flags in alarming, time)
                 for key, (count, line) in merged.items()
+                for trace, passed, speedup, roofline, flags, time in (line[3:],)
             ),
         )
         self._connection.executemany(
@@ -168,6 +172,9 @@ class _Load:
 
 _cell_of: Callable[[Row], _Key] = itemgetter(
     _DEFINITION + 1, _SOLUTION + 1, _WORKLOAD + 1, _VERSION + 1
+)
+_figures_of: Callable[[Row], tuple[float | None, float | None, int, float | None]] = itemgetter(
+    _SPEEDUP + 1, _ROOFLINE + 1, _FLAGS + 1, _TIME + 1
 )
 
 

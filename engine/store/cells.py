@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.store.fields import Field, Form, Table
 from engine.store.rows import CellRow
+from engine.store.tables import ALARMING
 
 NEVER = "none"
 """Status of a cell that was never run."""
@@ -23,7 +24,8 @@ CELLS = Table(
         AND t.solution = {_id("solution", "s.name")}
         AND t.definition = {_id("definition", "s.definition")}
         AND t.workload = {_id("workload", "w.uuid")}
-      LEFT JOIN name st ON st.id = t.status""",
+      LEFT JOIN name st ON st.id = t.status
+      LEFT JOIN name fl ON fl.id = t.flags""",
     always="s.standing = 2",
     fields={
         "definition": Field("s.definition"),
@@ -37,6 +39,8 @@ CELLS = Table(
         "time": Field("t.time", Form.AGE),
         "latency_ms": Field("t.latency_ms", Form.LATENCY),
         "speedup": Field("t.speedup", Form.NUMBER),
+        "roofline": Field("t.roofline", Form.NUMBER),
+        "flags": Field("ifnull(fl.text, '[]')", Form.TAGS),
         "author": Field("s.author"),
         "language": Field("s.language"),
         "op_type": Field("ifnull(d.op_type, '')"),
@@ -54,10 +58,12 @@ CELLS = Table(
         "tag": "tags",
         "lat": "latency_ms",
         "latency": "latency_ms",
+        "flag": "flags",
         "age": "time",
     },
     search=("definition", "solution", "workload", "author"),
     order="definition,solution,workload",
     key="s.id, w.id",
     members="w.uuid",
+    alarm=f"t.flags IN ({ALARMING})",
 )

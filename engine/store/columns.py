@@ -6,6 +6,7 @@ from engine.schema import Problem
 from engine.store.cells import CELLS
 from engine.store.fields import Field, Form, Table
 from engine.store.rows import DefinitionRow, SolutionRow, TraceRow, WorkloadRow
+from engine.store.tables import ALARMING
 
 _PLACE = {"file": Field("CAST(f.path AS TEXT)"), "layer": Field("f.layer", Form.NUMBER)}
 _COMMON = {
@@ -21,6 +22,7 @@ _COMMON = {
     "workloads": "n_workloads",
     "solutions": "n_solutions",
     "traces": "n_traces",
+    "alarms": "n_alarms",
     "last": "last_run",
 }
 
@@ -35,10 +37,10 @@ _DEFINITIONS = Table(
     source="""definition d JOIN file f ON f.id = d.file
       LEFT JOIN (SELECT n.text AS name, sum(s.n_traces) AS traces,
           sum(s.n_passed * s.current) AS passed, sum(s.n_failed * s.current) AS failed,
-          max(s.last_run) AS last_run
+          sum(s.n_alarms * s.current) AS alarms, max(s.last_run) AS last_run
         FROM score s JOIN name n ON n.id = s.definition GROUP BY s.definition) r
         ON r.name = d.name
-      LEFT JOIN (SELECT n.text AS name, b.text AS solution, s.geomean,
+      LEFT JOIN (SELECT n.text AS name, b.text AS solution, s.geomean, s.roofline,
           row_number() OVER (PARTITION BY s.definition
             ORDER BY s.n_failed > 0, s.n_passed DESC, s.geomean DESC, b.text) AS place
         FROM score s JOIN name n ON n.id = s.definition JOIN name b ON b.id = s.solution
@@ -64,6 +66,8 @@ _DEFINITIONS = Table(
         "n_failed": _number("ifnull(r.failed, 0)"),
         "best_solution": Field("ifnull(g.solution, '')"),
         "best_speedup": _number("g.geomean"),
+        "best_roofline": _number("g.roofline"),
+        "n_alarms": _number("ifnull(r.alarms, 0)"),
         "last_run": Field("r.last_run", Form.AGE),
         **_PLACE,
     },
@@ -75,12 +79,14 @@ _DEFINITIONS = Table(
         "solution": "best_solution",
         "best": "best_solution",
         "speedup": "best_speedup",
+        "roofline": "best_roofline",
         "age": "last_run",
         "time": "last_run",
     },
     search=("name", "op_type", "description"),
     order="name",
     key="d.id",
+    alarm="ifnull(r.alarms, 0) > 0",
 )
 
 _SOLUTIONS = Table(
@@ -107,6 +113,8 @@ _SOLUTIONS = Table(
         "n_passed": _number("ifnull(r.n_passed, 0)"),
         "n_failed": _number("ifnull(r.n_failed, 0)"),
         "geomean_speedup": _number("r.geomean"),
+        "roofline": _number("r.roofline"),
+        "n_alarms": _number("ifnull(r.n_alarms, 0)"),
         "last_run": Field("r.last_run", Form.AGE),
         "op_type": Field("ifnull(d.op_type, '')"),
         "tags": Field("ifnull(d.tags, '[]')", Form.TAGS),
@@ -125,6 +133,7 @@ _SOLUTIONS = Table(
     order="definition,name",
     key="s.id",
     latest="s.standing = 2",
+    alarm="ifnull(r.n_alarms, 0) > 0",
 )
 
 _WORKLOADS = Table(
@@ -189,6 +198,7 @@ _TRACES = Table(
         "nt": "LEFT JOIN name nt ON nt.id = t.timer",
         "nn": "LEFT JOIN name nn ON nn.id = t.note",
         "ng": "LEFT JOIN name ng ON ng.id = t.git",
+        "nf": "LEFT JOIN name nf ON nf.id = t.flags",
         "s": "LEFT JOIN solution s ON s.standing = 2 "
         "AND s.name = (SELECT text FROM name WHERE id = t.solution)",
         "d": "LEFT JOIN definition d ON d.standing = 2 "
@@ -214,6 +224,13 @@ _TRACES = Table(
         "latency_ms": Field("t.latency_ms", Form.LATENCY),
         "reference_latency_ms": Field("t.reference_latency_ms", Form.LATENCY),
         "speedup": _number("t.speedup"),
+        "roofline": _number("t.roofline"),
+        "flags": Field(
+            "ifnull(nf.text, '[]')",
+            Form.TAGS,
+            "text",
+            "(t.flags != 0 AND t.flags IN (SELECT id FROM name WHERE kind = 'flags' AND {}))",
+        ),
         "max_absolute_error": _number("t.max_absolute_error"),
         "max_relative_error": _number("t.max_relative_error"),
         "run": _shared("run", "nr"),
@@ -245,6 +262,7 @@ _TRACES = Table(
         "abs": "max_absolute_error",
         "rel": "max_relative_error",
         "hw": "hardware",
+        "flag": "flags",
         "age": "time",
     },
     search=("definition", "solution", "workload", "status", "author"),
@@ -254,6 +272,7 @@ _TRACES = Table(
     stale="""(t.version NOT IN (SELECT id FROM name WHERE kind = 'version' AND text = '')
       AND NOT EXISTS (SELECT 1 FROM score c WHERE c.definition = t.definition
         AND c.solution = t.solution AND c.version = t.version AND c.current))""",
+    alarm=f"(t.flags != 0 AND t.flags IN ({ALARMING}))",
     new="t.time > ?",
     members="(SELECT text FROM name WHERE id = t.workload)",
 )

@@ -99,6 +99,8 @@ def _test(test: Test, table: Table, now: float) -> Sql:
         return _is(test, table)
     if name == "set" and table.members:
         return _in_set(test, table)
+    if name in table.words:
+        return _among(test, table)
     if name.startswith("axis.") and "axis" in table.fields:
         return _axis(test, table.fields["axis"])
     known, field = table.find(test.field, test.field_start, test.field_end)
@@ -116,6 +118,8 @@ def _is(test: Test, table: Table) -> Sql:
         return table.latest, []
     if word == "stale" and table.stale:
         return table.stale, []
+    if word == "alarm" and table.alarm:
+        return table.alarm, []
     if word == "new" and table.new:
         return table.new, [visits.read().last]
     raise QueryError(f"{table.kind} know no is:{test.value}", test.field_start, test.value_end)
@@ -127,6 +131,14 @@ def _in_set(test: Test, table: Table) -> Sql:
     except LookupError as error:
         raise QueryError(str(error), test.value_start, test.value_end) from None
     return f"{table.members} IN (SELECT value FROM json_each(?))", [json.dumps(members)]
+
+
+def _among(test: Test, table: Table) -> Sql:
+    try:
+        numbers = table.words[test.field.lower()](test.value)
+    except LookupError as error:
+        raise QueryError(str(error), test.value_start, test.value_end) from None
+    return f"{table.key} IN (SELECT value FROM json_each(?))", [json.dumps(list(numbers))]
 
 
 def _named(name: str, field: Field, test: Test, table_kind: str) -> Sql:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable, Collection
 from enum import Enum
 
 from msgspec import Struct, field
@@ -21,6 +22,9 @@ from engine.store.rows import CellRow, DefinitionRow, SolutionRow, TraceRow, Wor
 _ALIAS = re.compile(r"\b(\w+)\.")
 
 Row = DefinitionRow | SolutionRow | WorkloadRow | TraceRow | CellRow | Problem
+
+Members = Callable[[str], Collection[int]]
+"""Numbers of the rows that a word's value stands for; LookupError where it stands for nothing."""
 
 
 class Form(Enum):
@@ -60,8 +64,11 @@ class Table(Struct, frozen=True, kw_only=True):
         key: What orders rows that are otherwise equal; no two rows have the same.
         latest: Condition of ``is:latest``, or "".
         stale: Condition of ``is:stale``, or "".
+        alarm: Condition of ``is:alarm``, or "".
         new: Condition of ``is:new`` with a place for the time of the last visit, or "".
         members: What ``set:NAME`` looks for in the set, or "".
+        words: Words that stand for rows in a way that others work out (``cause:KEY``), each with
+            what gives the numbers of those rows.
     """
 
     kind: str
@@ -76,8 +83,10 @@ class Table(Struct, frozen=True, kw_only=True):
     aliases: dict[str, str] = field(default_factory=dict)
     latest: str = ""
     stale: str = ""
+    alarm: str = ""
     new: str = ""
     members: str = ""
+    words: dict[str, Members] = field(default_factory=dict)
 
     def find(self, name: str, start: int, end: int) -> tuple[str, Field]:
         """A field by its name or alias.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
+
 from engine.schema import Problem
+from engine.store.fields import Members
 from engine.store.pages import Pages
 from engine.store.rows import (
     CellRow,
@@ -61,6 +65,28 @@ class Lists:
     ) -> list[TraceRow]:
         """Evaluations that meet a filter, newest first unless sorted; as :meth:`definitions`."""
         return self._pages.rows("traces", TraceRow, where, sort, limit, offset)
+
+    def define(self, word: str, members: Members) -> None:
+        """Have ``WORD:VALUE`` in filters of traces stand for evaluations that others work out.
+
+        Args:
+            word: In small letters.
+            members: Gives the ids of the evaluations for a value.
+        """
+        self._pages.define(word, members)
+
+    def ids(self, where: str = "") -> list[int]:
+        """Ids of the evaluations that meet a filter, ascending.
+
+        Raises:
+            QueryError: The filter means nothing.
+        """
+        return self._pages.ids(where)
+
+    def traces_of(self, ids: Collection[int]) -> list[TraceRow]:
+        """Evaluations by their ids, newest first; those that are gone are left out."""
+        condition = "t.id IN (SELECT value FROM json_each(?))"
+        return self._pages.rows_where("traces", TraceRow, condition, [json.dumps(list(ids))])
 
     def cells(
         self, where: str = "", sort: str = "", limit: int | None = None, offset: int = 0

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from engine.store.columns import TABLES
 from engine.store.compile import compile_filter, compile_sort
-from engine.store.fields import Table
+from engine.store.fields import Members, Table
 from engine.store.index import Index, is_damage
 from engine.store.rows import TraceRow
 from engine.store.sync import synchronise
@@ -22,7 +23,7 @@ from engine.store.trace_rows import TraceReader
 
 T = TypeVar("T")
 R = TypeVar("R")
-_JSON = frozenset({"tags", "var_axes", "axes"})
+_JSON = frozenset({"tags", "var_axes", "axes", "flags"})
 
 
 class Pages:
@@ -37,7 +38,32 @@ class Pages:
         self._index = index
         self._layers = tuple(layers)
         self._roots = [os.fspath(layer) for layer in layers]
+        self._tables = dict(TABLES)
         self.traces = TraceReader(index, self._layers)
+
+    def define(self, word: str, members: Members) -> None:
+        """Have a filter word of traces, ``WORD:VALUE``, stand for what ``members`` gives."""
+        table = self._tables["traces"]
+        self._tables["traces"] = replace(table, words={**table.words, word: members})
+
+    def _table(self, kind: str) -> Table:
+        if kind not in self._tables:
+            raise LookupError(f"There is no list of {kind!r}; there are {', '.join(TABLES)}.")
+        return self._tables[kind]
+
+    def ids(self, where: str) -> list[int]:
+        """Numbers of the traces that meet a filter, ascending.
+
+        Raises:
+            QueryError: The filter means nothing.
+        """
+        table = self._tables["traces"]
+        condition, values = compile_filter(where, table, time.time())
+        query = (
+            f"SELECT t.id FROM {table.source} WHERE {_always(table, condition)} AND {condition} "
+            "ORDER BY t.id"
+        )
+        return [cast(int, row[0]) for row in self.select(query, values)]
 
     def rows(
         self, kind: str, row: type[T], where: str, sort: str, limit: int | None, offset: int
@@ -55,7 +81,7 @@ class Pages:
         Raises:
             QueryError: Filter or sort mean nothing.
         """
-        condition, values = compile_filter(where, TABLES[kind], time.time())
+        condition, values = compile_filter(where, self._tables[kind], time.time())
         return self.rows_where(kind, row, condition, values, sort, limit, offset)
 
     def rows_where(
@@ -109,7 +135,7 @@ class Pages:
             QueryError: The filter means nothing.
             LookupError: There is no such kind.
         """
-        table = _table(kind)
+        table = self._table(kind)
         condition, values = compile_filter(where, table, time.time())
         if _tallied(table, condition):
             query = f"SELECT ifnull(sum(t.n), 0) FROM tally t WHERE {condition}"
@@ -125,7 +151,7 @@ class Pages:
             QueryError: There is no such column, or the filter means nothing.
             LookupError: There is no such kind.
         """
-        table = _table(kind)
+        table = self._table(kind)
         field = table.find(column, 0, len(column))[1]
         condition, values = compile_filter(where, table, time.time())
         source = f"{table.source} {table.joined(field.sql)}"
@@ -180,12 +206,6 @@ class Pages:
     def path(self, layer: int, path: bytes) -> Path:
         """A file's path from its row."""
         return self._layers[layer] / os.fsdecode(path)
-
-
-def _table(kind: str) -> Table:
-    if kind not in TABLES:
-        raise LookupError(f"There is no list of {kind!r}; there are {', '.join(TABLES)}.")
-    return TABLES[kind]
 
 
 def _always(table: Table, condition: str) -> str:

@@ -18,6 +18,9 @@ class DefinitionRow(Struct, frozen=True, kw_only=True):
         best_solution: The solution without failures, with the most workloads passed, with the
             highest geometric mean of speedups, in this order; "" where none passed.
         best_speedup: That geometric mean.
+        best_roofline: Percent of the limit that this solution reaches, as
+            :class:`SolutionRow` has it.
+        n_alarms: Pairs, as for ``n_passed``, whose times cannot be true.
         last_run: Unix seconds of the newest evaluation.
         file: Path of the document.
         layer: Position of its layer.
@@ -37,6 +40,8 @@ class DefinitionRow(Struct, frozen=True, kw_only=True):
     n_failed: int
     best_solution: str
     best_speedup: float | None
+    best_roofline: float | None
+    n_alarms: int
     last_run: float | None
     file: str
     layer: int
@@ -52,6 +57,10 @@ class SolutionRow(Struct, frozen=True, kw_only=True):
         n_passed: Workloads whose latest evaluation of this version passed.
         n_failed: Workloads whose latest evaluation of this version did not pass.
         geomean_speedup: Over the workloads that passed.
+        roofline: Percent of the shortest time that the device allows, as a geometric mean over
+            the workloads that passed and where it is known.
+        n_alarms: Workloads whose latest evaluation of this version has a time that cannot be true
+            (``engine.schema.flags``).
         last_run: Unix seconds of the newest evaluation of this version.
     """
 
@@ -66,6 +75,8 @@ class SolutionRow(Struct, frozen=True, kw_only=True):
     n_passed: int
     n_failed: int
     geomean_speedup: float | None
+    roofline: float | None
+    n_alarms: int
     last_run: float | None
     file: str
     layer: int
@@ -110,6 +121,8 @@ class CellRow(Struct, frozen=True, kw_only=True):
     time: float | None
     latency_ms: float | None
     speedup: float | None
+    roofline: float | None
+    flags: list[str]
     author: str
     language: str
     file: str
@@ -125,6 +138,8 @@ class TraceRow(Struct, frozen=True, kw_only=True):
         timestamp: As written.
         time: Unix seconds; a timestamp without a zone is taken as local time.
         latency_ms: None where there is no performance block.
+        roofline: Percent of the shortest time that the device allows, where known.
+        flags: What to know of the measurement; details with figures in them only the trace has.
         max_absolute_error: None where outputs were not compared, or where it is NaN.
         run: Id of the run, where this program made the trace.
         evaluation: Id of the evaluation, where this program made the trace.
@@ -144,6 +159,8 @@ class TraceRow(Struct, frozen=True, kw_only=True):
     latency_ms: float | None
     reference_latency_ms: float | None
     speedup: float | None
+    roofline: float | None
+    flags: list[str]
     max_absolute_error: float | None
     max_relative_error: float | None
     run: str

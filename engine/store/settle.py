@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from engine.store.derive import touch
 from engine.store.index import Index
+from engine.store.tables import ALARMING
 
 CELLS_AT_ONCE = 2000
 LN_UNIT = 2.0**32
@@ -31,6 +32,8 @@ class _Line(NamedTuple):
     time: float | None
     passed: int
     speedup: float | None
+    roofline: float | None
+    alarm: int
     duplicate: int
     latest: int
 
@@ -40,12 +43,12 @@ class _Line(NamedTuple):
         return -math.inf if self.time is None else self.time
 
 
-_LINES = """
+_LINES = f"""
 SELECT t.id, t.workload, t.version, v.text, t.identity, t.time, s.text = 'PASSED', t.speedup,
-  t.duplicate, t.latest
+  t.roofline, t.flags != 0 AND t.flags IN ({ALARMING}), t.duplicate, t.latest
 FROM trace t JOIN file f ON f.id = t.file JOIN name v ON v.id = t.version
 JOIN name s ON s.id = t.status
-WHERE t.solution = ? AND t.definition = ? {} ORDER BY f.layer, f.path, t.line
+WHERE t.solution = ? AND t.definition = ? {{}} ORDER BY f.layer, f.path, t.line
 """
 _GROUP = _LINES.format("")
 _CELL = _LINES.format("AND t.workload = ?")
@@ -156,23 +159,47 @@ def _settle_cell(
     add_cells(
         connection,
         [
-            (*key, version, counts[version], line.id, line.passed, ln, line.time)
+            cell_of(
+                (*key, version),
+                counts[version],
+                line.id,
+                line.passed,
+                line.speedup,
+                line.roofline,
+                line.alarm,
+                line.time,
+            )
             for version, line in newest.items()
-            for ln in (logarithm(line.speedup) if line.passed else None,)
         ],
     )
 
 
 def add_cells(connection: sqlite3.Connection, rows: Iterable[tuple[object, ...]]) -> None:
     """Insert rows of the table ``cell``."""
-    connection.executemany("INSERT INTO cell VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    connection.executemany("INSERT INTO cell VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
-def logarithm(speedup: float | None) -> int | None:
-    """Of a speedup, in the units of the table ``cell``."""
-    if not speedup or speedup < 0 or not math.isfinite(speedup):
+def cell_of(
+    key: tuple[int, int, int, int],
+    count: int,
+    trace: int,
+    passed: int,
+    speedup: float | None,
+    roofline: float | None,
+    alarm: int,
+    time: float | None,
+) -> tuple[object, ...]:
+    """A row of the table ``cell``: how many traces, and what the newest of them says."""
+    if not passed:
+        return (*key, count, trace, passed, None, None, alarm, time)
+    return (*key, count, trace, passed, _logarithm(speedup), _logarithm(roofline), alarm, time)
+
+
+def _logarithm(value: float | None) -> int | None:
+    """Of a ratio or a share, in the units of the table ``cell``."""
+    if not value or value < 0 or not math.isfinite(value):
         return None
-    return round(math.log(speedup) * LN_UNIT)
+    return round(math.log(value) * LN_UNIT)
 
 
 def score_group(
@@ -183,15 +210,19 @@ def score_group(
     run = connection.execute
     sums = run(
         "SELECT version, sum(n_traces), sum(passed), count(*) - sum(passed), sum(ln), count(ln), "
-        "max(time) FROM cell WHERE definition = ? AND solution = ? GROUP BY version",
+        "sum(roofline), count(roofline), sum(alarm), max(time) "
+        "FROM cell WHERE definition = ? AND solution = ? GROUP BY version",
         key,
     ).fetchall()
     run("DELETE FROM score WHERE definition = ? AND solution = ?", key)
     connection.executemany(
-        "INSERT INTO score VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO score VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (*key, version, version == current, traces, passed, failed, _geomean(ln, n), last)
-            for version, traces, passed, failed, ln, n, last in sums
+            (
+                *(*key, version, version == current, traces, passed, failed, _geomean(ln, n)),
+                *(_geomean(shares, known), alarms, last),
+            )
+            for version, traces, passed, failed, ln, n, shares, known, alarms, last in sums
         ],
     )
     run("DELETE FROM tally WHERE definition = ? AND solution = ?", key)

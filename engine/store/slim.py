@@ -11,27 +11,32 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
+import sys
 import zlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
 from msgspec import Raw, Struct
 
-from engine.schema import Environment, RuleError, Status, Trace, Workload
+from engine.schema import Correctness, Environment, RuleError, Status, Trace, Workload
+from engine.schema.flags import plain_flags
 
 Row = tuple[Any, ...]
 
 COLUMNS = (
     *("file", "line", "offset", "length", "definition", "solution", "workload", "axes", "status"),
-    *("hardware", "run", "version", "timer", "note", "git", "evaluation", "timestamp", "time"),
-    "latency_ms",
-    *("reference_latency_ms", "speedup", "max_absolute_error", "max_relative_error", "identity"),
+    *("hardware", "run", "version", "timer", "note", "git", "flags", "evaluation", "timestamp"),
+    *("time", "latency_ms", "reference_latency_ms", "speedup", "roofline", "max_absolute_error"),
+    *("max_relative_error", "identity"),
 )
-"""What a row holds; the names from ``definition`` to ``git`` as numbers."""
+"""What a row holds; the names from ``definition`` to ``flags`` as numbers, 0 for no flags."""
 
-SHARED = COLUMNS[4:15]
-
+_DIGITS = 4000
+_MANY_DIGITS = re.compile(b"[0-9]{%d}" % _DIGITS)
+"""A number that only the full decoding refuses: what is not kept is passed over here."""
 _REMEMBERED = 20_000
 _EDGE = 4096
 _QUOTE, _BRACE, _CLOSING = b'"{}'
@@ -45,10 +50,19 @@ class Numbering(Protocol):
         """The number of ``text``, new where it is new."""
 
 
+class _Figures(Struct, gc=False):
+    roofline: float | None = None
+    flags: list[str] = []
+
+
+class _Extra(Struct, gc=False):
+    fitui: _Figures | None = None
+
+
 class _Correctness(Struct, gc=False):
     max_relative_error: float | str = 0.0
     max_absolute_error: float | str = 0.0
-    extra: dict[str, Any] | None = None
+    extra: _Extra | None = None
 
 
 class _Performance(Struct, gc=False):
@@ -92,12 +106,13 @@ class Rows:
         self._definitions: dict[str, int] = {}
         self._solutions: dict[str, int] = {}
         self._statuses: dict[str, int] = {}
+        self._flags: dict[str, int] = {}
         self._workloads: dict[bytes, tuple[int, int]] = {}
         self._environments: dict[bytes, tuple[int, ...]] = {}
 
     def forget(self) -> None:
         """Drop every remembered number."""
-        for known in (self._definitions, self._solutions, self._statuses):
+        for known in (self._definitions, self._solutions, self._statuses, self._flags):
             known.clear()
         self._workloads.clear()
         self._environments.clear()
@@ -121,21 +136,26 @@ class Rows:
                 return None
             status, timestamp = evaluation.status, evaluation.timestamp
             right, fast = evaluation.correctness, evaluation.performance
+            log = memoryview(evaluation.log)
             if (
                 status not in _STATUSES
                 or not timestamp
                 or (right is not None) != (status in _COMPARED)
                 or (fast is not None) != (status == "PASSED")
-                or memoryview(evaluation.log)[0] != _QUOTE
+                or log[0] != _QUOTE
+                or (length - len(log) > _DIGITS and _MANY_DIGITS.search(view))
             ):
                 return None
-            absolute = relative = latency = reference = speedup = None
+            absolute = relative = latency = reference = speedup = roofline = None
+            flags = 0
             if right is not None:
                 absolute, relative = right.max_absolute_error, right.max_relative_error
                 if isinstance(absolute, str) or isinstance(relative, str):
                     return None
                 if absolute < 0 or relative < 0:
                     return None
+                if right.extra is not None and (own := right.extra.fitui) is not None:
+                    roofline, flags = _percent(own.roofline), self._flag(own.flags)
             if fast is not None:
                 latency, reference = fast.latency_ms, fast.reference_latency_ms
                 speedup = fast.speedup_factor
@@ -159,12 +179,14 @@ class Rows:
                 *work,
                 self._statuses.get(status) or self._number(self._statuses, "status", status),
                 *origin,
+                flags,
                 mark,
                 timestamp,
                 unix_time(timestamp),
                 latency,
                 reference,
                 speedup,
+                roofline,
                 absolute,
                 relative,
                 identity if mark else content_identity(view),
@@ -180,6 +202,7 @@ class Rows:
         libs = evaluation.environment.libs
         fast, right = evaluation.performance, evaluation.correctness
         mark = plain_text(libs.get("fitui.evaluation", ""))
+        figures = _own_figures(right)
         return (
             file,
             line,
@@ -196,12 +219,14 @@ class Rows:
             number("timer", libs.get("fitui.timer", "")),
             number("note", libs.get("fitui.note", "")),
             number("git", libs.get("fitui.commit", "")),
+            self._flag(_texts(figures.get("flags"))),
             mark,
             plain_text(evaluation.timestamp),
             unix_time(evaluation.timestamp),
             fast.latency_ms if fast else None,
             fast.reference_latency_ms if fast else None,
             fast.speedup_factor if fast else None,
+            _percent(figures.get("roofline")),
             _finite(right.max_absolute_error) if right else None,
             _finite(right.max_relative_error) if right else None,
             evaluation_identity(libs.get("fitui.run", ""), mark)
@@ -214,6 +239,13 @@ class Rows:
             known.clear()
         found = known[text] = self._names.number(kind, text)
         return found
+
+    def _flag(self, flags: Sequence[str]) -> int:
+        words = plain_flags(flags)
+        if not words:
+            return 0
+        text = json_text(words)
+        return self._flags.get(text) or self._number(self._flags, "flags", text)
 
     def _workload(self, raw: bytes) -> tuple[int, int]:
         item = _WORKLOAD(raw)
@@ -283,6 +315,26 @@ def json_text(value: object) -> str:
         return msgspec.json.encode(value).decode()
     except UnicodeEncodeError:
         return json.dumps(value)  # half of a surrogate pair
+
+
+def _own_figures(correctness: Correctness | None) -> dict[str, Any]:
+    extra = correctness.extra if correctness else None
+    figures = extra.get("fitui") if extra else None
+    return figures if isinstance(figures, dict) else {}
+
+
+def _texts(value: object) -> list[str]:
+    """A list of texts, or nothing where it is none: figures may come from anywhere."""
+    if not isinstance(value, list):
+        return []
+    return value if all(isinstance(item, str) for item in value) else []
+
+
+def _percent(value: object) -> float | None:
+    """A number that is not below 0, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= sys.float_info.max else None
 
 
 def _finite(value: float | str) -> float | None:

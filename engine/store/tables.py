@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-VERSION = 4
+from engine.schema.flags import ALARMS
+
+VERSION = 5
 APPLICATION = 0x46495455
 
 TABLES = """
@@ -52,34 +54,37 @@ CREATE INDEX blob_use_file ON blob_use(file, line);
 CREATE INDEX blob_use_path ON blob_use(path);
 CREATE TABLE blob(path TEXT PRIMARY KEY, seen TEXT NOT NULL, problem TEXT NOT NULL) WITHOUT ROWID;
 
--- Every text that many traces share.
+-- Every text that many traces share; flags as a JSON list.
 CREATE TABLE name(id INTEGER PRIMARY KEY, kind TEXT NOT NULL, text TEXT NOT NULL,
   UNIQUE(kind, text));
 
+-- flags: 0 for none. roofline: percent of the limit.
 CREATE TABLE trace(
   id INTEGER PRIMARY KEY AUTOINCREMENT, file INT NOT NULL, line INT NOT NULL,
   offset INT NOT NULL, length INT NOT NULL,
   definition INT NOT NULL, solution INT NOT NULL, workload INT NOT NULL, axes INT NOT NULL,
   status INT NOT NULL, hardware INT NOT NULL, run INT NOT NULL, version INT NOT NULL,
-  timer INT NOT NULL, note INT NOT NULL, git INT NOT NULL,
+  timer INT NOT NULL, note INT NOT NULL, git INT NOT NULL, flags INT NOT NULL,
   evaluation TEXT NOT NULL, timestamp TEXT NOT NULL, time REAL,
-  latency_ms REAL, reference_latency_ms REAL, speedup REAL,
+  latency_ms REAL, reference_latency_ms REAL, speedup REAL, roofline REAL,
   max_absolute_error REAL, max_relative_error REAL,
   identity INT NOT NULL, duplicate INT NOT NULL DEFAULT 0, latest INT NOT NULL DEFAULT 0);
 
 -- Sums over the traces of one version of one solution on one workload, each counted once; trace,
--- passed, ln and time are those of the newest. ln: of its speedup, in units of 2^-32, so that
--- sums of it are exact in any order.
+-- passed, ln, roofline, alarm and time are those of the newest. ln: of its speedup, in units of
+-- 2^-32, so that sums of it are exact in any order; roofline: the same of the share of the limit.
 CREATE TABLE cell(
   definition INT NOT NULL, solution INT NOT NULL, workload INT NOT NULL, version INT NOT NULL,
-  n_traces INT NOT NULL, trace INT NOT NULL, passed INT NOT NULL, ln INT, time REAL,
+  n_traces INT NOT NULL, trace INT NOT NULL, passed INT NOT NULL, ln INT, roofline INT,
+  alarm INT NOT NULL, time REAL,
   PRIMARY KEY(definition, solution, workload, version)) WITHOUT ROWID;
 
 -- Sums over the cells of one version of one solution; current: the version that counts.
 CREATE TABLE score(
   definition INT NOT NULL, solution INT NOT NULL, version INT NOT NULL, current INT NOT NULL,
   n_traces INT NOT NULL, n_passed INT NOT NULL, n_failed INT NOT NULL, geomean REAL,
-  last_run REAL, PRIMARY KEY(definition, solution, version)) WITHOUT ROWID;
+  roofline REAL, n_alarms INT NOT NULL, last_run REAL,
+  PRIMARY KEY(definition, solution, version)) WITHOUT ROWID;
 CREATE INDEX score_solution ON score(solution, version);
 
 -- How many traces of a solution ended how.
@@ -92,6 +97,13 @@ CREATE TABLE stale(definition INT NOT NULL, solution INT NOT NULL, workload INT 
   PRIMARY KEY(definition, solution, workload)) WITHOUT ROWID;
 """
 
+_ALARMS = ", ".join(f"'{word}'" for word in sorted(ALARMS))
+ALARMING = (
+    "SELECT id FROM name WHERE kind = 'flags' AND EXISTS "
+    f"(SELECT 1 FROM json_each(text) WHERE value IN ({_ALARMS}))"
+)
+"""Numbers of those flags that an alarm is among; cells are summed up by it."""
+
 TRACE_INDEXES = (
     # Settling, history, duplicates and counts by status, without touching the table.
     "CREATE INDEX trace_group ON trace"
@@ -103,7 +115,9 @@ TRACE_INDEXES = (
     "CREATE INDEX trace_age ON trace(definition, time, id, status) WHERE duplicate = 0",
     "CREATE INDEX trace_all_latency ON trace(latency_ms) WHERE duplicate = 0",
     "CREATE INDEX trace_all_speedup ON trace(speedup) WHERE duplicate = 0",
+    "CREATE INDEX trace_all_roofline ON trace(roofline) WHERE duplicate = 0",
     "CREATE INDEX trace_all_age ON trace(time) WHERE duplicate = 0",
+    "CREATE INDEX trace_flags ON trace(flags) WHERE flags != 0",
     "CREATE INDEX trace_run ON trace(run, time)",
     "CREATE INDEX trace_latest ON trace"
     "(definition, solution, workload, status, latency_ms, speedup) WHERE latest = 1",

@@ -22,9 +22,10 @@ _REMEMBERED = 200_000
 _COLUMNS = (
     "id, definition, solution, workload, axes, status, timestamp, time, hardware, latency_ms, "
     "reference_latency_ms, speedup, max_absolute_error, max_relative_error, run, evaluation, "
-    "version, timer, file, line"
+    "version, timer, file, line, roofline, flags"
 )
-_TEXTS = (1, 2, 3, 4, 5, 8, 14, 16, 17)
+_FLAGS = 21
+_TEXTS = (1, 2, 3, 4, 5, 8, 14, 16, 17, _FLAGS)
 _NUMBER = "SELECT id FROM name WHERE kind = ? AND text = ?"
 
 
@@ -104,7 +105,7 @@ class TraceReader:
         rows = connection.execute(
             f"SELECT {_COLUMNS} FROM trace WHERE id IN ({_marks(ids)})", ids
         ).fetchall()
-        texts = self._known(connection, {row[place] for row in rows for place in _TEXTS})
+        texts = self._known(connection, {row[place] for row in rows for place in _TEXTS} - {0})
         files = _table(connection, "SELECT id, layer, path FROM file", "id", {r[18] for r in rows})
         names = {texts[row[2]] for row in rows}
         who = _table(
@@ -130,6 +131,8 @@ class TraceReader:
                 latency_ms=row[9],
                 reference_latency_ms=row[10],
                 speedup=row[11],
+                roofline=row[20],
+                flags=msgspec.json.decode(texts[row[_FLAGS]]) if row[_FLAGS] else [],
                 max_absolute_error=row[12],
                 max_relative_error=row[13],
                 run=texts[row[14]],

@@ -21,6 +21,7 @@ from types import ModuleType
 
 COMMANDS = (
     "bench",
+    "compare",
     "runs",
     "attach",
     "pause",
@@ -30,8 +31,10 @@ COMMANDS = (
     "devices",
     "pack",
     "unpack",
+    "pull",
     "ls",
     "show",
+    "validate",
     "index",
     "doctor",
 )

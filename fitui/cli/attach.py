@@ -12,6 +12,7 @@ import argparse
 import sys
 
 from engine.run.client import open_run
+from fitui.cli.compare import follow_comparison
 from fitui.cli.follow import follow
 
 HELP = "follow a run that is going on or has ended"
@@ -27,6 +28,9 @@ def run(args: argparse.Namespace) -> int:
     """Follow the run."""
     handle = open_run(args.run)
     try:
+        if handle.request.compare:
+            args.a, args.b = handle.request.compare
+            return follow_comparison(handle, args)
         return follow(handle, json=args.json)
     except KeyboardInterrupt:
         print(f"\nfitui: run {handle.run} goes on", file=sys.stderr)

@@ -7,12 +7,15 @@
   fitui bench --detach            everything, on every GPU here that may be taken
   fitui bench --resume            what has no result of this kind yet
   fitui bench --priority 1 --busy flag -s mine    before other runs, beside other people's work
+  fitui bench --parity -s mine    our figures beside those of flashinfer-bench's own procedure
 
 The run belongs to a process of its own: closing the terminal leaves it going (`fitui attach`
 picks it up again), Ctrl-C cancels it. With --json, each evaluation is one JSON object on a line
 of its own, printed as it ends; `status` is null for one that was not run, and `skipped` is true
-for one that --resume found made before, with the figures of then. Exit status: 0 if all passed,
-1 if some did not, 2 if the run could not be carried out.
+for one that --resume found made before, with the figures of then. --parity makes two runs; with
+--json, its lines are a solution on a workload each, with both evaluations (`ours`, `flashinfer`)
+and the `ratio` of their latencies. Exit status: 0 if all passed, 1 if some did not, 2 if the run
+could not be carried out.
 """
 
 from __future__ import annotations
@@ -27,15 +30,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from msgspec.structs import replace
+
+from engine.measure.names import FLASHINFER, NAMES
 from engine.run.client import RunHandle, cancel, list_runs, submit
 from engine.run.cost import Earlier
 from engine.run.devices import Device, find_devices
-from engine.schema.run import Busy
+from engine.schema.run import QUICK, Busy, Settings
 from engine.store import TraceStore, resolve_layers
 from fitui import format as form
 from fitui.cli.follow import follow
 from fitui.cli.output import print_json
 from fitui.cli.pack import pack_into
+from fitui.cli.parity import TIMERS, follow_both
 from fitui.estimates import (
     RECENT,
     cost_of,
@@ -83,51 +90,98 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="the smallest workloads, one input set, little timing"
     )
+    timing = parser.add_mutually_exclusive_group()
+    timing.add_argument(
+        "--timer",
+        metavar="NAME",
+        choices=NAMES,
+        default="auto",
+        help=f"how calls are timed: {', '.join(NAMES)}; auto (the default) is the best that "
+        f"works, {FLASHINFER} is flashinfer-bench's procedure",
+    )
+    timing.add_argument(
+        "--parity",
+        action="store_true",
+        help="two runs, by flashinfer-bench's procedure and by ours, and both figures in a table",
+    )
+    parser.add_argument(
+        "--no-confirm",
+        action="store_true",
+        help="do without the second evaluation of a result that beats all others",
+    )
     parser.add_argument("-m", "--note", metavar="NOTE", default="", help="kept with the run")
     parser.add_argument("--detach", action="store_true", help="print the run's id and leave it")
     parser.add_argument("--json", action="store_true", help="one JSON object per evaluation")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Submit a request and follow it."""
+    """Submit a request, or two, and follow it."""
     layers = resolve_layers(args.dataset, overlay=_path(args.overlay))
     devices = find_devices(args.device)
+    _check_timing(args, devices)
     commit = ""
     if args.path:
         commit = _pack(args, layers)
-    handle: RunHandle | None = None
+    handles: list[RunHandle] = []
     try:
         with TraceStore.open(layers) as store:
             definitions = _names("definition", args.definition, _definition_names(store))
             solutions = _names("solution", args.solution, _solution_names(store, definitions))
             workloads = _workloads(args, store)
-            with _interrupt_kept():
-                handle = submit(
-                    layers,
-                    devices=[device.name for device in devices],
-                    definitions=definitions,
-                    solutions=solutions,
-                    workloads=workloads,
-                    quick=args.quick,
-                    note=args.note,
-                    commit=commit,
-                    priority=args.priority,
-                    busy=Busy(args.busy),
-                    resume=args.resume or args.retry_failed,
-                    retry_failed=args.retry_failed,
-                )
-            announce(handle, layers, _cost_words(handle, devices, store))
-        return _detach(handle, args) if args.detach else follow(handle, json=args.json)
+            for timer in TIMERS if args.parity else (args.timer,):
+                with interrupt_kept():
+                    handle = submit(
+                        layers,
+                        devices=[device.name for device in devices],
+                        definitions=definitions,
+                        solutions=solutions,
+                        workloads=workloads,
+                        settings=_settings(args, timer),
+                        note=args.note,
+                        commit=commit,
+                        priority=args.priority,
+                        busy=Busy(args.busy),
+                        resume=args.resume or args.retry_failed,
+                        retry_failed=args.retry_failed,
+                    )
+                    handles.append(handle)
+                announce(handle, layers, _cost_words(handle, devices, store))
+        if args.detach:
+            return _detach(handle, args)
+        if args.parity:
+            theirs, ours = handles
+            return follow_both(theirs, ours, json=args.json)
+        return follow(handle, json=args.json)
     except KeyboardInterrupt:
-        if handle is None:
+        if not handles:
             raise
-        cancel(handle)
-        print(f"\nfitui: cancelled run {handle.run}", file=sys.stderr)
+        for handle in handles:
+            cancel(handle)
+            print(f"\nfitui: cancelled run {handle.run}", file=sys.stderr)
         return 130
 
 
+def _settings(args: argparse.Namespace, timer: str) -> Settings:
+    settings = replace(QUICK if args.quick else Settings(), timer=timer)
+    return replace(settings, confirm=False) if args.no_confirm else settings
+
+
+def _check_timing(args: argparse.Namespace, devices: Sequence[Device]) -> None:
+    """Refuse what cannot be timed as asked for.
+
+    Raises:
+        LookupError: With the reason.
+    """
+    if args.parity and args.detach:
+        raise LookupError("--parity shows its table at the end, for which --detach does not wait")
+    wanted = "--parity" if args.parity else f"--timer {args.timer}"
+    names = [device.name for device in devices]
+    if wanted != "--timer auto" and "cpu" in names:
+        raise LookupError(f"{wanted} needs a GPU, and this run is on {form.devices(names)}")
+
+
 @contextmanager
-def _interrupt_kept() -> Iterator[None]:
+def interrupt_kept() -> Iterator[None]:
     """Keep Ctrl-C until the block has ended: what is half asked for cannot be cancelled.
 
     Raises:

@@ -8,45 +8,26 @@ quarantine; `--release` puts it back. DEVICE is a name (cuda:0) or the beginning
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
-from msgspec import Struct
-
-from engine.run import nvml, occupancy, preferences
-from engine.run.devices import Device, UnknownDevice, find_named, list_devices
-from engine.run.locks import Holder, find_holder
+from engine.run import occupancy, preferences
+from engine.run.devices import UnknownDevice, find_named, list_devices
 from fitui import format as formats
-from fitui.cli.output import NOTHING, Column, format_age, print_json, print_table
+from fitui.cli.output import NOTHING, Column, print_json, print_table
+from fitui.device_rows import (
+    DeviceRow,
+    busy_words,
+    clock_words,
+    examine,
+    lock_words,
+    memory_words,
+    quarantine_words,
+    trouble_words,
+)
 
 HELP = "list devices, who is on them, and which to use or to avoid"
 
 _ALWAYS = ("device", "hardware", "memory", "busy")
-
-
-class Row(Struct, kw_only=True):
-    """One device, as it is now.
-
-    Args:
-        load: Load averages of the processor over 1, 5 and 15 minutes; none for a GPU.
-        unfit: Why it is not fit to be measured on, or "".
-        lock: Who works on it by fitui's lock.
-        others: Who else is there, and whether that is known.
-        mark: "use", "avoid" or "".
-    """
-
-    device: str
-    hardware: str
-    key: str
-    driver: str
-    capability: str
-    state: nvml.State
-    load: tuple[float, ...]
-    unfit: str
-    lock: Holder | None
-    others: occupancy.Occupancy
-    mark: str
-    quarantine: preferences.Quarantine | None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,25 +66,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def examine(device: Device) -> Row:
-    """Everything that can be known of a device now."""
-    is_gpu = device.name != "cpu"
-    return Row(
-        device=device.name,
-        hardware=device.hardware,
-        key=device.key,
-        driver=device.driver,
-        capability=device.capability,
-        state=nvml.read_state(device.key) if is_gpu else nvml.State(),
-        load=() if is_gpu else os.getloadavg(),
-        unfit=occupancy.health(device),
-        lock=find_holder(device),
-        others=occupancy.look(device, ()),
-        mark=preferences.marks().get(device.key, ""),
-        quarantine=preferences.quarantined().get(device.key),
-    )
-
-
 def _targets(text: str) -> list[tuple[str, str]]:
     """Keys and names that a user's text means; GPUs that are gone are known by what is kept."""
     try:
@@ -129,10 +91,10 @@ def _change(option: str, key: str) -> str:
         mark = preferences.forget(key)
         return f"has no mark any more; it was {mark!r}" if mark else "had no mark"
     kept = preferences.release(key)
-    return f"is back; it was {_quarantine(kept)}" if kept else "was not in quarantine"
+    return f"is back; it was {quarantine_words(kept)}" if kept else "was not in quarantine"
 
 
-def _print(rows: list[Row]) -> None:
+def _print(rows: list[DeviceRow]) -> None:
     columns = [
         Column("device"),
         Column("hardware", shrinks=True),
@@ -159,41 +121,21 @@ def _print(rows: list[Row]) -> None:
     )
 
 
-def _cells(row: Row) -> list[str]:
-    state, others = row.state, row.others
-    memory = ""
-    if others.memory_used is not None and others.memory_total is not None:
-        sizes = (others.memory_used, others.memory_total)
-        memory = "/".join(map(occupancy.size_in_words, sizes))
-    busy = f"load {row.load[0]:.1f}" if row.load else ""
-    if others.utilisation is not None:
-        busy = f"{others.utilisation}%"
-    clocks = [f"{clock}" for clock in (state.clock_mhz, state.clock_max_mhz) if clock is not None]
-    lock = ""
-    if row.lock is not None:
-        lock = f"{row.lock.user or '?'} ({row.lock.pid})" if row.lock.pid else "somebody"
+def _cells(row: DeviceRow) -> list[str]:
+    state = row.state
     return [
         row.device,
         row.hardware,
-        memory,
-        busy,
-        "/".join(clocks),
+        memory_words(row),
+        busy_words(row),
+        clock_words(row),
         "" if state.temperature_c is None else str(state.temperature_c),
         ", ".join(state.throttled or ()),
-        lock,
-        occupancy.words(others),
+        lock_words(row),
+        occupancy.words(row.others),
         row.mark,
-        "; ".join(filter(None, (_quarantine(row.quarantine), row.unfit))),
+        trouble_words(row),
     ]
-
-
-def _quarantine(kept: preferences.Quarantine | None) -> str:
-    if kept is None:
-        return ""
-    age = format_age(kept.time)
-    since = "just now" if age == "now" else f"{age} ago"
-    run = f" (run {kept.run})" if kept.run else ""
-    return f"quarantined {since}: {kept.reason}{run}"
 
 
 def _say(text: str) -> None:

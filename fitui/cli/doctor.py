@@ -18,6 +18,7 @@ import msgspec
 
 from engine.build.layout import CannotBuild
 from engine.build.toolchain import find_toolchain
+from engine.measure.calibration import calibration_path, read_calibration
 from engine.places import cache_dir, data_dir, state_dir
 from engine.run import nvml
 from engine.run.devices import Device, list_devices
@@ -102,7 +103,9 @@ def _library(name: str) -> Finding:
 
 
 def _devices() -> list[Finding]:
-    found = [_device(device) for device in list_devices()]
+    devices = list_devices()
+    found = [_device(device) for device in devices]
+    found += [_calibration(device) for device in devices if device.name != "cpu"]
     if len(found) > 1 and nvml.load() is None:
         note = "not usable: who else is on a GPU and how it is cannot be known"
         finding = Finding(what="NVML", level=NOTE, found=note, fix="pip install nvidia-ml-py")
@@ -126,6 +129,22 @@ def _device(device: Device) -> Finding:
     return Finding(what=device.name, level=OK, found=text)
 
 
+def _calibration(device: Device) -> Finding:
+    """What a GPU was seen to do; it is measured with the first run there."""
+    what = f"{device.name} rates"
+    known = read_calibration(calibration_path(state_dir(), device.key, device.driver))
+    if known is None:
+        return Finding(what=what, level=OK, found="measured once, with the first run")
+    rates = known.ceilings
+    products = ", ".join(f"{name} {rate:.0f}" for name, rate in rates.tflops.items())
+    found = (
+        f"empty call {known.empty_call_us:.2f} us, events {known.event_floor_us:.2f} us, "
+        f"steps of {known.granularity_ns} ns; reads {rates.read_gb_s:.0f} GB/s, copies "
+        f"{rates.copy_gb_s:.0f}; {products} TFLOP/s at {known.clock_mhz:.0f} MHz"
+    )
+    return Finding(what=what, level=OK, found=found)
+
+
 def _timer() -> Finding:
     if len(list_devices()) == 1:
         return Finding(what="timer", level=OK, found="cpu-clock")
@@ -135,8 +154,8 @@ def _timer() -> Finding:
         return Finding(
             what="timer",
             level=NOTE,
-            found="events-blocked: about 2 us too much on every GPU figure",
-            fix="pip install 'fitui[cuda]' brings CUPTI",
+            found="kineto: CUPTI by PyTorch's profiler, slower; events where that sees nothing",
+            fix="pip install 'fitui[cuda]' brings cupti-python",
         )
     return Finding(what="timer", level=OK, found=f"cupti ({version})")
 

@@ -12,17 +12,19 @@ from engine.run import client
 from engine.run.client import RunHandle
 from engine.run.progress import Cell
 from engine.schema import Kind, Status, describe_axes
+from engine.schema.flags import is_alarm
 from fitui import format as form
 from fitui.cli.output import (
     NOTHING,
     Column,
     format_latency,
     format_ratio,
+    format_roofline,
     print_json,
     print_table,
     shorten,
 )
-from fitui.format import clean, clean_lines
+from fitui.format import clean, clean_lines, flags_text
 from fitui.survey import survey
 
 POLL_S = 0.1
@@ -92,8 +94,8 @@ def follow(handle: RunHandle, *, json: bool) -> int:
     Returns:
         0 if every evaluation passed, 1 if some failed or were not run, 2 if the run broke down.
     """
-    status_line = _StatusLine(enabled=not json)
-    news = _News(handle, status_line)
+    status_line = StatusLine(enabled=not json)
+    news = News(handle, status_line)
     try:
         for cell in ends(handle, news.tell):
             status_line.clear()
@@ -111,10 +113,10 @@ def follow(handle: RunHandle, *, json: bool) -> int:
     return exit_status(handle)
 
 
-class _News:
+class News:
     """What is said about a run as a whole while it is followed."""
 
-    def __init__(self, handle: RunHandle, status_line: _StatusLine) -> None:
+    def __init__(self, handle: RunHandle, status_line: StatusLine) -> None:
         self._handle, self._line = handle, status_line
         self._notices = 0
         self._paused = False
@@ -170,6 +172,8 @@ def as_json(handle: RunHandle, cell: Cell) -> dict[str, Any]:
         "interval": cell.interval,
         "n": cell.n,
         "timer": cell.timer,
+        "roofline": cell.roofline,
+        "flags": cell.flags,
         "message": cell.message,
         "log": str(handle.folder.path / cell.log) if cell.log else "",
         "trace_file": cell.trace_file,
@@ -185,11 +189,15 @@ def _print_cell(cell: Cell) -> None:
     if cell.status is Status.PASSED:
         latency = format_latency(cell.latency_ms)
         unit = " us" if latency[-1].isdigit() else ""
-        figures = f"{latency + unit:>9}  {format_ratio(cell.speedup):>9}"
+        share = "" if cell.roofline is None else f"{form.roofline(cell.roofline)} %"
+        sign = "!" if is_alarm(cell.flags) else " "
+        figures = f"{latency + unit:>9}  {format_ratio(cell.speedup):>9}  {share:>6}{sign}"
     name = clean(f"{cell.definition} / {cell.solution}")
     skipped = cell.phase is Kind.SKIPPED
-    before = "  (before)" if skipped else ""
-    print(f"{letter} {figures:<22} {name}  {describe_axes(cell.axes)}{before}".rstrip())
+    after = "  (before)" if skipped else ""
+    if cell.flags:
+        after += f"  [{flags_text(cell.flags)}]"
+    print(f"{letter} {figures:<29} {name}  {describe_axes(cell.axes)}{after}".rstrip())
     if cell.message and not skipped:
         print(f"    {clean_lines(cell.message)[0]}")
 
@@ -208,10 +216,13 @@ def print_summary(handle: RunHandle) -> None:
                 counts[label] = counts.get(label, 0) + 1
         passed = [cell for cell in cells if cell.status is Status.PASSED]
         speedups = [cell.speedup for cell in passed if cell.speedup]
-        mean = math.exp(math.fsum(map(math.log, speedups)) / len(speedups)) if speedups else None
+        shares = [cell.roofline for cell in passed if cell.roofline]
+        alarm = any(is_alarm(cell.flags) for cell in passed)
         rest = ", ".join(f"{number} {label}" for label, number in counts.items())
         share = f"{len(passed)}/{len(cells)}"
-        rows.append([definition, solution, share, format_ratio(mean), _startup(cells), rest])
+        mean = format_ratio(_geomean(speedups))
+        roofline = format_roofline(_geomean(shares), alarm=alarm)
+        rows.append([definition, solution, share, mean, roofline, _startup(cells), rest])
     if rows:
         print()
         columns = [
@@ -219,6 +230,7 @@ def print_summary(handle: RunHandle) -> None:
             Column("solution", shrinks=True),
             Column("passed", right=True),
             Column("geomean x ref", right=True),
+            Column("% roof", right=True),
             Column("start", right=True),
             Column("else", shrinks=True),
         ]
@@ -227,6 +239,10 @@ def print_summary(handle: RunHandle) -> None:
     if skipped:
         print(f"\n{form.count(skipped, 'evaluation')} skipped: made in the same way before")
     print(f"\nrun {handle.run}  {handle.folder.path}")
+
+
+def _geomean(values: list[float]) -> float | None:
+    return math.exp(math.fsum(map(math.log, values)) / len(values)) if values else None
 
 
 def _startup(cells: list[Cell]) -> str:
@@ -239,7 +255,7 @@ def _unrun(cell: Cell) -> str:
     return "not run" if cell.phase is Kind.NOT_RUN else "no verdict"
 
 
-class _StatusLine:
+class StatusLine:
     """One line on a terminal that says what happens now; nothing anywhere else."""
 
     def __init__(self, enabled: bool) -> None:

@@ -2,11 +2,16 @@
 
   fitui ls definitions
   fitui ls traces --where 'status:failed op:gemm age<2d' --sort -age --limit 20
+  fitui ls triage
 
 A filter joins terms by spaces (and), `|` (or) and `!` (not): field:part, field:pattern*,
-field=exact, lat<0.1ms, speedup>=2, axis.M>=1024, age<2d, run:last, is:latest, is:stale (the
-solution has changed since), is:new (since your last visit), set:NAME, or a bare word. Cells are
-solutions times workloads; status:none finds those that were never run.
+field=exact, lat<0.1ms, speedup>=2, roofline>=50 (percent of what the device can do at most),
+axis.M>=1024, age<2d, flag:WORD (what to know of the measurement), run:last, is:latest, is:stale
+(the solution has changed since), is:new (since your last visit), is:alarm (a time that cannot be
+true, marked `!`), set:NAME, or a bare word. Cells are solutions times workloads; status:none finds
+those that were never run. Triage is what fails now by cause, the most frequent first; its filter is
+that of traces or words of the cause, with is:muted for what is muted and is:ever for failures that
+have been superseded. `ls traces --where cause:KEY` lists the traces of a cause.
 With --json, each row is one JSON object on a line of its own.
 """
 
@@ -17,7 +22,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from engine.insight.clusters import Cluster, sort_clusters
+from engine.insight.triage import EVER, LATEST, WORD, Triage, take_apart
 from engine.schema import Problem, describe_axes
+from engine.schema.flags import is_alarm
 from engine.store import (
     CellRow,
     DefinitionRow,
@@ -32,14 +40,16 @@ from fitui.cli.output import (
     format_age,
     format_latency,
     format_ratio,
+    format_roofline,
     print_json,
     print_notices,
     print_table,
 )
+from fitui.format import flags_text
 
-HELP = "list definitions, solutions, workloads, traces, cells or problems"
+HELP = "list definitions, solutions, workloads, traces, cells, problems or triage"
 
-KINDS = ("definitions", "solutions", "workloads", "traces", "cells", "problems")
+KINDS = ("definitions", "solutions", "workloads", "traces", "cells", "problems", "triage")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,9 +89,29 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _rows(store: TraceStore, args: argparse.Namespace) -> Sequence[Any]:
+    if args.kind == "triage":
+        return _clusters(store, args)
+    if args.kind == "traces":
+        store.define(WORD, lambda key: _looked_at(store, LATEST).members(key))
     query = getattr(store, args.kind)
     rows: Sequence[Any] = query(args.where, args.sort, args.limit)
     return rows
+
+
+def _clusters(store: TraceStore, args: argparse.Namespace) -> list[Cluster]:
+    """What fails, by cause."""
+    triage = _looked_at(store, EVER if take_apart(args.where).ever else LATEST, args.where)
+    rows = sort_clusters(triage.clusters(args.where), args.sort)
+    return rows if args.limit is None else rows[: args.limit]
+
+
+def _looked_at(store: TraceStore, base: str, where: str = "") -> Triage:
+    """Failures, all of them looked at; first of all, whether the filter means something."""
+    triage = Triage(store, base)
+    triage.check(where)
+    for _left in triage.look():
+        pass
+    return triage
 
 
 def _keep_set(name: str, rows: Sequence[Any]) -> None:
@@ -118,6 +148,7 @@ def _definition(row: DefinitionRow) -> list[str]:
         str(row.n_failed),
         row.best_solution or "-",
         format_ratio(row.best_speedup),
+        format_roofline(row.best_roofline, alarm=row.n_alarms > 0),
         format_age(row.last_run),
     ]
 
@@ -133,6 +164,7 @@ def _solution(row: SolutionRow) -> list[str]:
         str(row.n_failed),
         str(row.n_workloads),
         format_ratio(row.geomean_speedup),
+        format_roofline(row.roofline, alarm=row.n_alarms > 0),
         format_age(row.last_run),
     ]
 
@@ -153,7 +185,9 @@ def trace_cells(row: TraceRow) -> list[str]:
         format_latency(row.latency_ms),
         format_latency(row.reference_latency_ms),
         format_ratio(row.speedup),
+        format_roofline(row.roofline, alarm=is_alarm(row.flags)),
         row.hardware,
+        flags_text(row.flags),
     ]
 
 
@@ -165,7 +199,24 @@ def _cell(row: CellRow) -> list[str]:
         describe_axes(row.axes),
         format_latency(row.latency_ms),
         format_ratio(row.speedup),
+        format_roofline(row.roofline, alarm=is_alarm(row.flags)),
         format_age(row.time),
+    ]
+
+
+def _cluster(row: Cluster) -> list[str]:
+    new = "new" if row.new == row.traces else f"+{row.new}" if row.new else ""
+    return [
+        row.status,
+        str(row.traces),
+        f"{row.line}: {row.hint}" if row.hint else row.line,
+        str(row.solutions),
+        str(row.workloads),
+        str(row.definitions),
+        format_age(row.since),
+        format_age(row.last),
+        "muted" if row.muted else new,
+        row.key,
     ]
 
 
@@ -184,7 +235,9 @@ TRACE_COLUMNS = (
     Column("us", right=True),
     Column("ref us", right=True),
     Column("speedup", right=True),
+    Column("% roof", right=True),
     Column("hardware", shrinks=True),
+    Column("flags", shrinks=True),
 )
 
 _LAYOUTS: dict[str, tuple[Sequence[Column], Callable[[Any], list[str]]]] = {
@@ -198,6 +251,7 @@ _LAYOUTS: dict[str, tuple[Sequence[Column], Callable[[Any], list[str]]]] = {
             Column("failed", right=True),
             Column("best", shrinks=True),
             Column("speedup", right=True),
+            Column("% roof", right=True),
             Column("last", right=True),
         ),
         _definition,
@@ -213,6 +267,7 @@ _LAYOUTS: dict[str, tuple[Sequence[Column], Callable[[Any], list[str]]]] = {
             Column("failed", right=True),
             Column("of", right=True),
             Column("speedup", right=True),
+            Column("% roof", right=True),
             Column("last", right=True),
         ),
         _solution,
@@ -236,9 +291,25 @@ _LAYOUTS: dict[str, tuple[Sequence[Column], Callable[[Any], list[str]]]] = {
             Column("workload", shrinks=True),
             Column("us", right=True),
             Column("speedup", right=True),
+            Column("% roof", right=True),
             Column("age", right=True),
         ),
         _cell,
+    ),
+    "triage": (
+        (
+            Column("status"),
+            Column("traces", right=True),
+            Column("cause", shrinks=True),
+            Column("solutions", right=True),
+            Column("workloads", right=True),
+            Column("definitions", right=True),
+            Column("since", right=True),
+            Column("last", right=True),
+            Column("new"),
+            Column("key"),
+        ),
+        _cluster,
     ),
     "problems": (
         (

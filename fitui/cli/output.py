@@ -88,6 +88,11 @@ def format_ratio(value: float | None) -> str:
     return formats.speedup(value) or NOTHING
 
 
+def format_roofline(percent: float | None, *, alarm: bool = False) -> str:
+    """Percent of the limit; see :func:`fitui.format.roofline`."""
+    return formats.roofline(percent, alarm=alarm) or NOTHING
+
+
 def format_age(moment: float | None) -> str:
     """How long ago a Unix time was: "2m", "3d"."""
     return formats.age(moment, time.time()) or NOTHING

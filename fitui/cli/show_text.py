@@ -16,6 +16,7 @@ from engine.schema import (
     WorkloadInput,
     describe_axes,
 )
+from engine.schema.flags import is_alarm
 from engine.store import (
     BlobError,
     DefinitionRow,
@@ -30,15 +31,18 @@ from fitui.cli.output import (
     format_age,
     format_latency,
     format_ratio,
+    format_roofline,
     print_table,
 )
 from fitui.format import clean, clean_lines
+from fitui.measurement import measurement
 
 _RESULT = (
     Column("id", right=True),
     Column("status"),
     Column("us", right=True),
     Column("speedup", right=True),
+    Column("% roof", right=True),
     Column("age", right=True),
 )
 
@@ -93,6 +97,7 @@ def print_definition(store: TraceStore, row: DefinitionRow, document: Definition
                 Column("passed", right=True),
                 Column("failed", right=True),
                 Column("speedup", right=True),
+                Column("% roof", right=True),
             ),
             [
                 (
@@ -102,6 +107,7 @@ def print_definition(store: TraceStore, row: DefinitionRow, document: Definition
                     str(item.n_passed),
                     str(item.n_failed),
                     format_ratio(item.geomean_speedup),
+                    format_roofline(item.roofline, alarm=item.n_alarms > 0),
                 )
                 for item in solutions
             ],
@@ -126,6 +132,7 @@ def print_solution(store: TraceStore, row: SolutionRow, document: Solution) -> N
             ("version", row.version + ("" if row.current else " (hidden by another version)")),
             ("passed", f"{row.n_passed} of {row.n_workloads} workloads, {row.n_failed} failed"),
             ("speedup", format_ratio(row.geomean_speedup)),
+            ("% roofline", format_roofline(row.roofline, alarm=row.n_alarms > 0)),
             ("file", row.file),
         ]
     )
@@ -177,15 +184,6 @@ def print_trace(store: TraceStore, row: TraceRow, document: Trace) -> None:
             ("hardware", environment.hardware),
         ]
     )
-    if performance := evaluation.performance:
-        _facts(
-            [
-                ("latency", f"{format_latency(performance.latency_ms)} us"),
-                ("reference", f"{format_latency(performance.reference_latency_ms)} us"),
-                ("speedup", format_ratio(performance.speedup_factor)),
-                ("timer", row.timer),
-            ]
-        )
     if correctness := evaluation.correctness:
         _facts(
             [
@@ -194,6 +192,10 @@ def print_trace(store: TraceStore, row: TraceRow, document: Trace) -> None:
             ]
         )
     _facts([("run", row.run), ("evaluation", row.evaluation), ("file", f"{row.file}:{row.line}")])
+    if lines := measurement(evaluation):
+        _heading("measurement")
+        for line in lines:
+            print("".join(text for text, _style in line).rstrip())
     if environment.libs:
         _heading("environment")
         _facts(sorted(environment.libs.items()))
@@ -232,6 +234,7 @@ def _results(title: str, rows: Sequence[tuple[str, TraceRow]]) -> None:
                 row.status,
                 format_latency(row.latency_ms),
                 format_ratio(row.speedup),
+                format_roofline(row.roofline, alarm=is_alarm(row.flags)),
                 format_age(row.time),
             )
             for label, row in rows
@@ -242,7 +245,10 @@ def _results(title: str, rows: Sequence[tuple[str, TraceRow]]) -> None:
 def _best(row: DefinitionRow) -> str:
     if not row.best_solution:
         return ""
-    return f"{row.best_solution} ({format_ratio(row.best_speedup)} over the reference)"
+    text = f"{format_ratio(row.best_speedup)} over the reference"
+    if row.best_roofline is not None:
+        text += f", {format_roofline(row.best_roofline)} % roofline"
+    return f"{row.best_solution} ({text})"
 
 
 def _shape(spec: TensorSpec) -> str:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
+from engine.insight.ranking import geomeans, ranking_timer, timer_words
 from engine.store import QueryError, SolutionRow, TraceRow, WorkloadRow
-from fitui.format import clean, short_axis
+from fitui.format import clean, flags_text, short_axis
 from fitui.run_view import Target
 from fitui.screens.definitions import definition_target
-from fitui.screens.fields import SOLUTION_FIELDS, TRACE_FIELDS, WORKLOAD_FIELDS, axes_text
+from fitui.screens.fields import (
+    SOLUTION_FIELDS,
+    TRACE_FIELDS,
+    WORKLOAD_FIELDS,
+    axes_text,
+    flags_mark,
+)
 from fitui.screens.listing import ListPage
-from fitui.screens.rows import FetchedRows, Field
+from fitui.screens.rows import FetchedRows, Field, listed_rows
 from fitui.session import Session
 from fitui.view import View
 from fitui.where import exact, shifted, within
 from fitui.widgets.lines import Span
+
+_SPEEDUP = "speedup"
+"""What the column of mean speedups is sorted by."""
 
 DEFINITION_TABS = (
     ("", "overview"),
@@ -144,6 +156,39 @@ class SolutionsTab(DefinitionTab):
     kind = "solutions"
     noun = "solution"
     fields = SOLUTION_FIELDS
+    timer: str | None = None
+    """By whose figures the mean speedups are, where those of several timers are there."""
+
+    def load(self, words: str, sort: str) -> FetchedRows:
+        """Rows from the store; mean speedups of one timer only."""
+        store, where = self.session.store, exact("definition", self.view.subject)
+        counts = store.facet("traces", "timer", f"{where} is:latest status:PASSED")
+        if len(counts) < 2:
+            # The index has added up figures that can be compared.
+            self.timer = None
+            return super().load(words, sort)
+        self.timer = ranking_timer(counts)
+        means = geomeans(store.matrix(self.view.subject), self.timer)
+        where, offset = within(where, words)
+        try:
+            rows = store.solutions(where=where, sort=sort)
+        except QueryError as error:
+            raise shifted(error, offset) from None
+        rows = [
+            replace(row, geomean_speedup=means.get(row.name) if row.current else None)
+            for row in rows
+        ]
+        if sort.lstrip("-") == _SPEEDUP:
+            rows.sort(key=lambda row: row.geomean_speedup or 0.0, reverse=sort.startswith("-"))
+            rows.sort(key=lambda row: row.geomean_speedup is None)
+        return listed_rows(self.shown_fields(), rows, self.key_of)
+
+    def bar(self) -> tuple[list[Span], list[Span]]:
+        """By which timer speedups are, where there are others."""
+        left, right = super().bar()
+        if self.timer is None:
+            return left, right
+        return left, [(f"GEOM by {clean(timer_words(self.timer))} only  ", "warn"), *right]
 
     def key_of(self, row: object) -> str:
         """Name."""
@@ -231,7 +276,8 @@ class TraceRows:
             return [(f" {row.status}", "failed"), (f"  {why}", "dim")]
         style = "passed" if row.status == "PASSED" else "failed"
         where = f"  {clean(row.solution)} on {axes_text(row.axes)}"
-        return [(f" {row.status}", style), (where, "dim")]
+        flags = f"  {flags_text(row.flags)}" if row.flags else ""
+        return [(f" {row.status}", style), (flags, flags_mark(row.flags)), (where, "dim")]
 
 
 class TracesTab(DefinitionTab, TraceRows):

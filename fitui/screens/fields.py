@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from engine.run.progress import Cell
 from engine.schema import Problem, Status
+from engine.schema.flags import is_alarm
 from engine.schema.run import Kind
 from engine.store import DefinitionRow, SolutionRow, TraceRow, WorkloadRow
 from fitui import format as form
-from fitui.format import clean
+from fitui.format import clean, flags_text
 from fitui.run_view import RunView
 from fitui.screens.rows import Field
 
@@ -23,6 +25,7 @@ PHASES = {
     Kind.TIMING: ("t", "timing"),
     Kind.VERIFYING: ("v", "verifying"),
     Kind.NOT_RUN: ("-", "not run"),
+    Kind.COMPARED: ("=", "compared"),
 }
 """Letter and words of each phase of an evaluation; letters of verdicts are capitals."""
 
@@ -54,6 +57,10 @@ def _score_mark(row: DefinitionRow | SolutionRow) -> str:
     return "passed" if row.n_passed else ""
 
 
+def _alarm_mark(row: DefinitionRow | SolutionRow) -> str:
+    return "failed" if row.n_alarms else ""
+
+
 def _d(row: Any) -> DefinitionRow:
     assert isinstance(row, DefinitionRow)
     return row
@@ -73,6 +80,14 @@ DEFINITION_FIELDS = (
         mark=_score_mark,
     ),
     Field("BEST", 6, lambda r: form.speedup(_d(r).best_speedup), right=True, sort="speedup"),
+    Field(
+        "% ROOF",
+        6,
+        lambda r: form.roofline(_d(r).best_roofline, alarm=_d(r).n_alarms > 0),
+        right=True,
+        sort="roofline",
+        mark=_alarm_mark,
+    ),
     Field("RUN", 4, lambda r: _age(_d(r).last_run), right=True, sort="last_run"),
     Field("BEST SOLUTION", 14, lambda r: clean(_d(r).best_solution), grow=24, sort="best"),
     Field("AXES", 12, lambda r: clean(" ".join(_d(r).var_axes)), grow=20),
@@ -85,7 +100,7 @@ def _s(row: Any) -> SolutionRow:
 
 
 SOLUTION_FIELDS = (
-    Field("SOLUTION", 30, lambda r: clean(_s(r).name), grow=30, sort="name"),
+    Field("SOLUTION", 26, lambda r: clean(_s(r).name), grow=34, sort="name"),
     Field("AUTHOR", 9, lambda r: clean(_s(r).author), grow=8, sort="author"),
     Field("LANG", 8, lambda r: clean(_s(r).language), sort="lang"),
     Field(
@@ -98,6 +113,14 @@ SOLUTION_FIELDS = (
     ),
     Field("OF", 4, lambda r: str(_s(r).n_workloads), right=True),
     Field("GEOM", 6, lambda r: form.speedup(_s(r).geomean_speedup), right=True, sort="speedup"),
+    Field(
+        "% ROOF",
+        6,
+        lambda r: form.roofline(_s(r).roofline, alarm=_s(r).n_alarms > 0),
+        right=True,
+        sort="roofline",
+        mark=_alarm_mark,
+    ),
     Field("RUN", 4, lambda r: _age(_s(r).last_run), right=True, sort="last_run"),
     Field("DESCRIPTION", 20, lambda r: clean(_s(r).description), grow=60),
 )
@@ -121,6 +144,13 @@ WORKLOAD_FIELDS = (
 )
 
 
+def flags_mark(flags: Sequence[str]) -> str:
+    """Style of a measurement's flags."""
+    if is_alarm(flags):
+        return "failed"
+    return "warn" if flags else ""
+
+
 def _t(row: Any) -> TraceRow:
     assert isinstance(row, TraceRow)
     return row
@@ -138,11 +168,27 @@ TRACE_FIELDS = (
     Field("WORKLOAD", 14, lambda r: clean(axes_text(_t(r).axes)), grow=20),
     Field("LAT us", 7, lambda r: form.latency(_t(r).latency_ms), right=True, sort="latency"),
     Field("SPEED", 6, lambda r: form.speedup(_t(r).speedup), right=True, sort="speedup"),
+    Field(
+        "% ROOF",
+        6,
+        lambda r: form.roofline(_t(r).roofline, alarm=is_alarm(_t(r).flags)),
+        right=True,
+        sort="roofline",
+        mark=lambda r: flags_mark(_t(r).flags),
+    ),
     Field("ABS ERR", 7, lambda r: form.error(_t(r).max_absolute_error), right=True, sort="abs"),
     Field("AGE", 4, lambda r: _age(_t(r).time), right=True, sort="time"),
     Field("DEVICE", 10, lambda r: clean(_t(r).hardware), grow=14, sort="hardware"),
     Field("DEFINITION", 20, lambda r: clean(_t(r).definition), grow=20, sort="definition"),
     Field("TIMER", 8, lambda r: clean(_t(r).timer), grow=4),
+    Field(
+        "FLAGS",
+        26,
+        lambda r: flags_text(_t(r).flags),
+        grow=40,
+        sort="flags",
+        mark=lambda r: flags_mark(_t(r).flags),
+    ),
 )
 
 
@@ -170,23 +216,36 @@ def cell_mark(cell: Cell) -> str:
     """Style of an evaluation of a run."""
     if cell.phase is Kind.SKIPPED and cell.status is Status.PASSED:
         return "dim"
+    if is_alarm(cell.flags):
+        return "failed"
     if cell.status:
         return status_mark(cell.status.value)
     return "dim" if cell.phase in (Kind.QUEUED, Kind.NOT_RUN) else "live"
+
+
+def _phase(cell: Cell) -> str:
+    return phase_words(cell) + ("!" if is_alarm(cell.flags) else "")
 
 
 CELL_FIELDS = (
     Field("S", 1, phase_letter, sort="status", mark=cell_mark),
     Field("SOLUTION", 24, lambda c: clean(c.solution), grow=12, sort="solution"),
     Field("WORKLOAD", 9, lambda c: clean(axes_text(c.axes)), grow=7),
-    Field("PHASE", 13, phase_words, mark=cell_mark),
+    Field("PHASE", 13, _phase, mark=cell_mark),
     Field("N", 4, lambda c: str(c.n) if c.n else "", right=True),
     Field("MED us", 7, lambda c: form.latency(c.latency_ms), right=True, sort="latency"),
     Field("CI", 6, lambda c: form.interval(c.interval), right=True),
     Field("SPEED", 6, lambda c: form.speedup(c.speedup), right=True, sort="speedup"),
+    Field(
+        "% ROOF",
+        6,
+        lambda c: form.roofline(c.roofline, alarm=is_alarm(c.flags)),
+        right=True,
+        mark=lambda c: flags_mark(c.flags),
+    ),
     Field("TOOK", 6, lambda c: form.seconds(c.elapsed_s), right=True),
     Field("DEVICE", 6, lambda c: clean(c.device)),
-    Field("MESSAGE", 20, lambda c: clean(c.message), grow=80),
+    Field("MESSAGE", 20, lambda c: clean(c.message) or flags_text(c.flags), grow=80),
 )
 
 

@@ -6,7 +6,9 @@ keys.
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import sys
 import time
 from collections.abc import Callable
 
@@ -18,6 +20,7 @@ from engine.store import QueryError
 from fitui.memory import Memory
 from fitui.run_view import Target
 from fitui.screens.chrome import crumb_spans, footer_spans, run_spans
+from fitui.screens.marks import Marks
 from fitui.screens.nothing import NothingPage
 from fitui.screens.page import Page
 from fitui.screens.pages import page_for
@@ -26,11 +29,18 @@ from fitui.view import HOME, Navigator, View, ViewError, parse_view, trail_to
 from fitui.widgets.filter_bar import FilterBar
 from fitui.widgets.matrix import Matrix
 from fitui.widgets.one_line import OneLine
+from fitui.widgets.series import Series, is_plain
 from fitui.widgets.table import VirtualTable
-from fitui.widgets.text import TextView
+from fitui.widgets.text import Document, Lines, TextView
 
 WIDE = 120
 """Columns from which two panes stand beside each other."""
+
+PREVIEW = 160
+"""Columns from which a text about what is under the cursor stands beside a table."""
+
+BELOW = 3
+"""Lines at most below a table."""
 
 FAULTS = (LookupError, ValueError, OSError, sqlite3.Error)
 """What a page may raise; it becomes a sentence on the screen."""
@@ -56,6 +66,7 @@ class Frame(Screen[None], inherit_bindings=False):
         self.session = session
         self.memory = memory
         self.metric = memory.metric
+        self.marks = Marks()
         self._remember = remember
         self._first_view = view
         self.navigator = Navigator((HOME,))
@@ -66,8 +77,11 @@ class Frame(Screen[None], inherit_bindings=False):
         self.crumbs = OneLine(id="crumbs")
         self.bar = OneLine(id="bar")
         self.typing = FilterBar(id="typing")
+        self.series = Series(plain=is_plain(os.environ, sys.stdout.encoding), id="series")
+        self.below = TextView(id="below")
         self.status = OneLine(id="status")
         self.footer = OneLine(id="footer")
+        self._previewed: Lines | None = None
         self.page: Page = NothingPage(self, HOME, "")
         self._message: tuple[str, str] | None = None
         self._question: tuple[str, Callable[[], None]] | None = None
@@ -77,23 +91,25 @@ class Frame(Screen[None], inherit_bindings=False):
         yield self.crumbs
         yield self.bar
         yield self.typing
+        yield self.series
         with Horizontal(id="body"):
             yield self.table
             yield self.matrix
             yield self.text
             yield self.side
+        yield self.below
         yield self.status
         yield self.footer
 
     def on_mount(self) -> None:
         """Show the first view."""
-        self.typing.display = False
+        self.typing.display = self.below.display = self.series.display = False
         message = ""
         try:
             if self._first_view:
                 trail = trail_to(parse_view(self._first_view))
             else:
-                trail = tuple(parse_view(text) for text in self.memory.trail) or (HOME,)
+                trail = tuple(parse_view(text) for text in self.memory.trail) or (self._home(),)
         except ViewError as error:
             trail, message = (HOME,), str(error)
         self.navigator = Navigator(trail)
@@ -101,6 +117,10 @@ class Frame(Screen[None], inherit_bindings=False):
         notices = list(self.session.store.notices)
         if message or notices:
             self.say(message or notices[0], "warn")
+
+    def _home(self) -> View:
+        """What fails and runs, or, for somebody who has neither, what there is to run."""
+        return HOME if self.session.has_work() else View("definitions")
 
     # Showing a view
 
@@ -112,6 +132,8 @@ class Frame(Screen[None], inherit_bindings=False):
     def display_view(self) -> None:
         """Make and show the page of the view on top of the trail."""
         view = self.navigator.view
+        for text in (self.text, self.side):
+            text.forget()
         with self.app.batch_update():
             self._show_page(page_for(self, view))
             self.page.restore(self.memory.anchors.get(view.place, ""))
@@ -139,7 +161,11 @@ class Frame(Screen[None], inherit_bindings=False):
         self.matrix.display = body == "matrix"
         self.text.display = body == "text"
         two = self.page.view.kind == "definition" and body == "text"
-        self.side.display = two and self.is_wide and not isinstance(self.page, NothingPage)
+        beside = two and self.is_wide and not isinstance(self.page, NothingPage)
+        previews = body == "table" and self.size.width >= PREVIEW and self.page.previews
+        self.side.set_class(previews, "-preview")
+        self.side.display = beside or previews
+        self._previewed = None
 
     def refresh_chrome(self) -> None:
         """Crumbs, bar, status and footer, as far as they changed."""
@@ -148,8 +174,27 @@ class Frame(Screen[None], inherit_bindings=False):
             run_spans(self.session, self.memory.seen, time.time()),
         )
         self.bar.show(*self.page.bar())
+        self._show_around()
         self._show_status()
         self.footer.show(footer_spans(self.scopes(), self.size.width))
+
+    def _show_around(self) -> None:
+        """What stands beside and below a table."""
+        if self.side.display and self.page.previews:
+            lines = self.page.preview()
+            if lines is not self._previewed:
+                self._previewed = lines
+                self.side.show(lines or Document())
+        curve = self.page.curve()
+        self.series.display = curve is not None
+        if curve is not None:
+            self.series.show(curve)
+        below = self.page.below()[:BELOW]
+        if len(below) != (len(self.below.lines) if self.below.display else 0):
+            self.below.display = bool(below)
+            self.below.styles.height = max(1, len(below))
+        if below:
+            self.below.show(Document(below))
 
     def _show_status(self) -> None:
         if self._question is not None:
@@ -236,6 +281,10 @@ class Frame(Screen[None], inherit_bindings=False):
         else:
             self.say("the history ends here")
 
+    def do_go_triage(self) -> None:
+        """What fails now."""
+        self.jump(View("triage"))
+
     def do_go_definitions(self) -> None:
         """Definitions."""
         self.jump(View("definitions"))
@@ -248,6 +297,14 @@ class Frame(Screen[None], inherit_bindings=False):
         """Runs; those that have ended count as seen."""
         self.memory.seen = time.time()
         self.jump(View("runs"))
+
+    def do_go_devices(self) -> None:
+        """Devices."""
+        self.jump(View("devices"))
+
+    def do_history(self) -> None:
+        """History of the solution under the cursor, on the workload there if there is one."""
+        self.go(View("history", self.page.solution(), other=self.page.workload()))
 
     def do_go_problems(self) -> None:
         """Bad files."""

@@ -74,6 +74,8 @@ class ListPage(Page):
         scopes = {"rows", "columns", "filter"}
         if self.tabs:
             scopes.add("tabs")
+        if type(self).is_failure is not ListPage.is_failure:
+            scopes.add("failures")
         if self.current() is not None:
             scopes.add("copy")
             if self.target() is not None:

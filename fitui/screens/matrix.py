@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.insight.ranking import timer_words
+from engine.run.progress import Cell
+from engine.store import TraceRow
 from fitui import format as form
-from fitui.format import clean
+from fitui.format import clean, flags_text
 from fitui.run_view import RunView, Target
 from fitui.screens.definition_tabs import (
     DEFINITION_TABS,
@@ -14,8 +17,8 @@ from fitui.screens.definition_tabs import (
     solution_target,
 )
 from fitui.screens.definitions import definition_target
-from fitui.screens.fields import axes_text, cell_mark, phase_words, status_words
-from fitui.screens.matrix_model import MatrixModel
+from fitui.screens.fields import axes_text, cell_mark, flags_mark, phase_words, status_words
+from fitui.screens.matrix_model import UNRANKED, MatrixModel
 from fitui.screens.page import Page
 from fitui.view import View
 from fitui.where import exact
@@ -216,6 +219,9 @@ class MatrixPage(Page):
         right: list[Span] = [(f"{passed}/{every}", "passed" if passed else "dim")]
         if failed:
             right.append((f" {failed} failed", "failed"))
+        if self.model.mixed:
+            by = clean(timer_words(self.model.timer))
+            return left, [*right, (f" {unit} by {by} ", "dim"), (f"{UNRANKED} not ", "warn")]
         return left, [*right, (f" {unit} ", "dim")]
 
     def hint(self) -> list[Span]:
@@ -231,7 +237,7 @@ class MatrixPage(Page):
             tail = f"  {clean(live.message)}" if live.message else where
             if live.latency_ms is not None:
                 count += f" {form.latency(live.latency_ms)} us {form.speedup(live.speedup)}"
-            return [(words, cell_mark(live)), (count, ""), (tail, "dim")]
+            return [(words, cell_mark(live)), (count, ""), *self._measured(live), (tail, "dim")]
         if stored is None:
             return [(" never run", "dim"), (where, "dim")]
         style = "passed" if stored.status == "PASSED" else "failed"
@@ -240,8 +246,25 @@ class MatrixPage(Page):
             spans.append((f" {form.latency(stored.latency_ms)} us", ""))
         if stored.speedup is not None:
             spans.append((f" {form.speedup(stored.speedup)}", ""))
+        spans += self._measured(stored)
         why = self.session.reason(stored.id) if stored.status != "PASSED" else ""
         return [*spans, (f"  {why}" if why else where, "dim")]
+
+    def _measured(self, item: Cell | TraceRow) -> list[Span]:
+        """How near the limit it is, and what to know of the figure."""
+        spans: list[Span] = []
+        if item.roofline is not None:
+            spans.append((f" {form.roofline(item.roofline)} % roof", ""))
+        if item.flags:
+            spans.append((f"  {flags_text(item.flags)}", flags_mark(item.flags)))
+        return [*spans, *self._by(item)]
+
+    def _by(self, item: Cell | TraceRow) -> list[Span]:
+        """Why a figure is not ranked with the others."""
+        if not self.model.is_unranked(item):
+            return []
+        timer, usual = timer_words(item.timer), timer_words(self.model.timer)
+        return [(clean(f"  by {timer}, not ranked: others by {usual}"), "warn")]
 
     def runs_changed(self, runs: frozenset[str]) -> None:
         """Lay the cells over the stored ones; only changed lines are painted."""

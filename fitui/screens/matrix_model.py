@@ -2,14 +2,19 @@
 
 A cell of the newest run wins over the stored verdict until the run's own trace has arrived. The
 order of rows and columns holds while the model lives, so that nothing moves under the cursor.
+Solutions are ranked by the figures of one timer; those of another are marked and ranked last.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import TypeGuard
 
+from engine.insight.ranking import geomeans, ranking_timer
 from engine.run.progress import Cell
+from engine.schema.flags import is_alarm
 from engine.schema.run import Kind
 from engine.store import SolutionRow, TraceRow, WorkloadRow
 from fitui import format as form
@@ -20,6 +25,10 @@ from fitui.widgets.table_source import Column
 
 NAME_WIDTH = 34
 """Cells that a solution's name may take."""
+UNRANKED = "*"
+"""Stands before a figure of another timer than that by which solutions are ranked."""
+ALARM = "!"
+"""Stands before a figure that cannot be true."""
 
 
 class MatrixModel:
@@ -30,6 +39,10 @@ class MatrixModel:
         workloads: In any order; they are put in order of their axes.
         stored: Latest trace of each pair.
         metric: Says what a cell shows, "latency" or "speedup".
+
+    Attributes:
+        timer: By whose figures solutions are ranked.
+        mixed: Whether there are figures by others.
     """
 
     def __init__(
@@ -39,12 +52,17 @@ class MatrixModel:
         stored: Iterable[TraceRow],
         metric: Callable[[], str],
     ) -> None:
-        self.solutions = sorted(solutions, key=_rank)
+        self.solutions = list(solutions)
         self.workloads = sorted(workloads, key=lambda row: (list(row.axes.values()), row.uuid))
         self.stored = {(row.solution, row.workload): row for row in stored}
         self.live: dict[tuple[str, str], Cell] = {}
         self.run: RunView | None = None
+        self.timer = ""
+        self.mixed = False
         self._metric = metric
+        self._choose_timer()
+        means = geomeans(self.stored.values(), self.timer)
+        self.solutions.sort(key=lambda row: (-means.get(row.name, 0.0), row.name))
         self.labels = workload_labels([row.axes for row in self.workloads])
         longest = max((len(row.name) for row in self.solutions), default=8)
         self.columns = [Column("SOLUTION", min(NAME_WIDTH, longest), field="solution")] + [
@@ -72,6 +90,7 @@ class MatrixModel:
                 pair = (cell.solution, cell.workload)
                 if self._counts(view, cell):
                     self.live[pair] = cell
+        self._choose_timer()
 
     def _counts(self, view: RunView, cell: Cell) -> bool:
         stored = self.stored.get((cell.solution, cell.workload))
@@ -87,6 +106,22 @@ class MatrixModel:
         if cell.status is None:
             return False
         return stored is None or (stored.time or 0.0) < cell.since - 1
+
+    # What is compared
+
+    def _ended(self, pair: tuple[str, str]) -> Cell | TraceRow | None:
+        """What says the figures of a pair; not what is still being measured."""
+        live = self.live.get(pair)
+        return live if live is not None and live.status else self.stored.get(pair)
+
+    def _choose_timer(self) -> None:
+        found = (self._ended(pair) for pair in self.stored.keys() | self.live.keys())
+        counts = Counter(item.timer for item in found if _is_timed(item))
+        self.timer, self.mixed = ranking_timer(counts), len(counts) > 1
+
+    def is_unranked(self, item: Cell | TraceRow | None) -> bool:
+        """True for a figure that is not compared with the others."""
+        return _is_timed(item) and item.timer != self.timer
 
     # What is where
 
@@ -123,18 +158,22 @@ class MatrixModel:
         return passed, failed, len(self.solutions) * len(self.workloads)
 
     def sort_rows(self, column: int, *, descending: bool) -> None:
-        """Order the solutions by a column: by name, or by the latency of a workload."""
+        """Order the solutions by a column: by name, or by the latency of a workload.
+
+        Whatever the order, latencies of another timer come last.
+        """
+        if column == 0:
+            self.solutions.sort(key=lambda item: item.name, reverse=descending)
+            return
+        workload = self.workloads[column - 1].uuid
 
         def key(item: SolutionRow) -> tuple[float, str]:
-            if column == 0:
-                return (0.0, item.name)
-            pair = (item.name, self.workloads[column - 1].uuid)
-            live, stored = self.live.get(pair), self.stored.get(pair)
-            found = live if live and live.status else stored
+            found = self._ended((item.name, workload))
             latency = found.latency_ms if found else None
             return (latency if latency is not None else math.inf, item.name)
 
         self.solutions.sort(key=key, reverse=descending)
+        self.solutions.sort(key=lambda item: self.is_unranked(self._ended((item.name, workload))))
 
     # TableSource
 
@@ -160,13 +199,13 @@ class MatrixModel:
         assert pair is not None
         live, stored = self.live.get(pair), self.stored.get(pair)
         if live is not None and live.status is not None:
-            return _cell(live.status.letter, self._figure(live))
+            return live.status.letter + self._figure(live)
         if live is not None:
             letter = PHASES.get(live.phase, ("?", ""))[0]
             running = live if live.latency_ms is not None else stored
-            return _cell(letter, self._figure(running))
+            return letter + self._figure(running)
         if stored is not None:
-            return _cell(LETTERS.get(stored.status, "?"), self._figure(stored))
+            return LETTERS.get(stored.status, "?") + self._figure(stored)
         return "."
 
     def mark(self, row: int, column: int) -> str:
@@ -178,19 +217,26 @@ class MatrixModel:
         live, stored = self.live.get(pair), self.stored.get(pair)
         if live is not None:
             return cell_mark(live)
+        if stored is not None and is_alarm(stored.flags):
+            return "failed"
         return status_mark(stored.status) if stored is not None else "dim"
 
     def _figure(self, item: Cell | TraceRow | None) -> str:
+        """What stands behind the letter."""
         if item is None:
             return ""
         if self._metric() == "speedup":
-            return form.speedup(item.speedup)
-        return form.latency(item.latency_ms)
+            figure = form.speedup(item.speedup)
+        else:
+            figure = form.latency(item.latency_ms)
+        if not figure:
+            return ""
+        sign = ALARM if is_alarm(item.flags) else UNRANKED if self.is_unranked(item) else " "
+        return f"{sign}{figure:>5}"
 
 
-def _cell(letter: str, figure: str) -> str:
-    return f"{letter} {figure:>5}" if figure else letter
-
-
-def _rank(row: SolutionRow) -> tuple[float, str]:
-    return (-(row.geomean_speedup or 0.0), row.name)
+def _is_timed(item: Cell | TraceRow | None) -> TypeGuard[Cell | TraceRow]:
+    """True for figures that are final: those of a cell that is being timed name no timer yet."""
+    if isinstance(item, Cell) and item.status is None:
+        return False
+    return item is not None and item.latency_ms is not None

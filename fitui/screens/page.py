@@ -13,9 +13,12 @@ from fitui.run_view import RunView, Target
 from fitui.session import Session
 from fitui.view import View
 from fitui.widgets.lines import Span
+from fitui.widgets.text import Lines
 
 if TYPE_CHECKING:
+    from fitui.screens.marks import Marks
     from fitui.widgets.matrix import Matrix
+    from fitui.widgets.series import Curve
     from fitui.widgets.table import VirtualTable
     from fitui.widgets.text import TextView
 
@@ -29,6 +32,8 @@ class Bench(Protocol):
     text: TextView
     side: TextView
     metric: str
+    marks: Marks
+    page: Page
 
     @property
     def is_wide(self) -> bool:
@@ -52,6 +57,9 @@ class Bench(Protocol):
     def refresh_chrome(self) -> None:
         """Paint crumbs, bar, status and footer again."""
 
+    def looked_up(self, message: str = "") -> None:
+        """Tell the page on the screen that something was found; may be called on any thread."""
+
 
 class Page:
     """One view on the screen.
@@ -66,6 +74,9 @@ class Page:
 
     tabs: tuple[tuple[str, str], ...] = ()
     """Tabs of the page: name in the view, title."""
+
+    previews = False
+    """True where a table has something to say beside it about the row under the cursor."""
 
     def __init__(self, bench: Bench, view: View) -> None:
         self.bench = bench
@@ -129,6 +140,10 @@ class Page:
         """Solution under the cursor."""
         return ""
 
+    def workload(self) -> str:
+        """Workload under the cursor, by its uuid."""
+        return ""
+
     def copied(self) -> str:
         """What ``y`` copies."""
         return self.anchor()
@@ -140,8 +155,29 @@ class Page:
     def runs_changed(self, runs: frozenset[str]) -> None:
         """Runs went on."""
 
+    def triage_changed(self) -> None:
+        """More is known about what fails, and why."""
+
+    def found(self) -> None:
+        """Something that was looked up for the page on the screen is there."""
+
     def resized(self) -> None:
         """The screen has another size."""
+
+    def preview(self) -> Lines | None:
+        """A text about what is under the cursor, for beside the table.
+
+        The same object for as long as it is to stay.
+        """
+        return None
+
+    def curve(self) -> Curve | None:
+        """A curve for above the table."""
+        return None
+
+    def below(self) -> list[list[Span]]:
+        """Lines for below the table."""
+        return []
 
     # Commands that every page shares
 

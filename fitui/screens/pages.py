@@ -5,6 +5,7 @@ from __future__ import annotations
 from fitui.screens.definition import DefinitionPage
 from fitui.screens.definition_tabs import SolutionsTab, TracesTab, WorkloadsTab
 from fitui.screens.definitions import DefinitionsPage
+from fitui.screens.devices import DevicesPage
 from fitui.screens.matrix import MatrixPage
 from fitui.screens.page import Bench, Page
 from fitui.screens.problems import ProblemsPage
@@ -13,9 +14,11 @@ from fitui.screens.runs import RunsPage
 from fitui.screens.solution import SolutionPage, SolutionTraces
 from fitui.screens.trace import EvaluationOfRun, TracePage
 from fitui.screens.traces import TracesPage
+from fitui.screens.triage import TriagePage
 from fitui.view import View
 
 PAGES: dict[tuple[str, str], type[Page]] = {
+    ("triage", ""): TriagePage,
     ("definitions", ""): DefinitionsPage,
     ("definition", ""): DefinitionPage,
     ("definition", "workloads"): WorkloadsTab,
@@ -29,6 +32,7 @@ PAGES: dict[tuple[str, str], type[Page]] = {
     ("evaluation", ""): EvaluationOfRun,
     ("runs", ""): RunsPage,
     ("run", ""): RunPage,
+    ("devices", ""): DevicesPage,
     ("problems", ""): ProblemsPage,
 }
 """Page by kind and tab; a tab that has no page of its own is shown by the kind's first."""

@@ -15,6 +15,7 @@ from engine.schema.run import Kind
 from fitui import format as form
 from fitui.screens.documents import Line, columns, fact, heading, wrapped
 from fitui.screens.fields import axes_text, cell_mark, phase_letter, phase_words, status_mark
+from fitui.why import why
 
 SPEC = "fitui"
 """Key of this program's own figures in ``correctness.extra``."""
@@ -36,10 +37,12 @@ def trace_lines(trace: Trace, width: int) -> list[Line]:
         ],
     ]
     extra = own_figures(evaluation.correctness)
-    why = form.reason(evaluation.log)
     if status is not Status.PASSED:
+        line, hint = why(evaluation)
         lines.append([])
-        lines += wrapped(why or _first_reason(status, extra), width, "failed")
+        lines += wrapped(line or _first_reason(status, extra), width, "failed")
+        if hint:
+            lines.append([(f" {hint}", "accent")])
     lines += _figures(trace, extra)
     lines += _checks(extra)
     return lines

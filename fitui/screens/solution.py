@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from engine.store import TraceRow
+import re
+
+from engine.store import TraceRow, TraceStore
 from fitui.format import count
 from fitui.run_view import Target
 from fitui.screens.definition_tabs import StoreTab, TraceRows, solution_target
@@ -24,12 +26,15 @@ class SolutionPage(Page):
 
     body = "text"
     tabs = SOLUTION_TABS
+    _name = ""
     _definition = ""
+    _marked: int | None = None
 
     def show(self) -> None:
-        """Read the solution."""
-        solution = self.session.store.solution(self.view.subject)
-        self._definition = solution.definition
+        """Read the solution, and begin at the line that the view names."""
+        name, version = split_version(self.session.store, self.view.subject)
+        solution = self.session.store.solution(name, version or None)
+        self._name, self._definition = name, solution.definition
         spec = solution.spec
         style = "writes its outputs" if spec.destination_passing_style else "returns its outputs"
         lines: list[Line] = [[]]
@@ -46,10 +51,18 @@ class SolutionPage(Page):
         if spec.dependencies:
             lines.append(fact("needs", " ".join(spec.dependencies)))
         parts: list[Lines] = [Document(lines)]
+        path, _colon, number = self.view.at.rpartition(":")
+        marked: int | None = None
         for source in solution.sources:
             code = CodeLines(source.content, lexer_for(source.path))
-            parts += [Document([*heading(f"{source.path} ({count(len(code), 'line')})"), []]), code]
+            parts.append(Document([*heading(f"{source.path} ({count(len(code), 'line')})"), []]))
+            if source.path == path and number.isdigit() and 1 <= int(number) <= len(code):
+                marked = sum(map(len, parts)) + int(number) - 1
+            parts.append(code)
         self.bench.text.show(Joined(parts), keep=True)
+        if marked is not None and marked != self._marked:
+            self.bench.text.go_to(marked)
+        self._marked = marked
 
     def resized(self) -> None:
         """Wrap anew."""
@@ -69,11 +82,19 @@ class SolutionPage(Page):
 
     def target(self) -> Target | None:
         """It, on all workloads."""
-        return solution_target(self._definition, self.view.subject)
+        return solution_target(self._definition, self._name)
 
     def copied(self) -> str:
         """Its name."""
-        return self.view.subject
+        return self._name
+
+
+def split_version(store: TraceStore, subject: str) -> tuple[str, str]:
+    """A solution's name and the beginning of its hash, out of ``NAME@HASH`` or a name alone."""
+    name, _at, version = subject.rpartition("@")
+    if not name or not re.fullmatch(r"[0-9a-f]{6,64}", version):
+        return subject, ""
+    return (subject, "") if store.count("solutions", exact("name", subject)) else (name, version)
 
 
 class SolutionTraces(StoreTab, TraceRows):
@@ -85,13 +106,17 @@ class SolutionTraces(StoreTab, TraceRows):
     default_sort = "-time"
     fields = tuple(item for item in TRACE_FIELDS if item.title not in ("SOLUTION", "DEFINITION"))
 
+    @property
+    def _name(self) -> str:
+        return split_version(self.session.store, self.view.subject)[0]
+
     def shown_fields(self) -> tuple[Field, ...]:
         """Without solution and definition."""
         return self.fields
 
     def base(self) -> str:
         """Its own."""
-        return exact("solution", self.view.subject)
+        return exact("solution", self._name)
 
     def key_of(self, row: object) -> str:
         """Id."""
@@ -99,7 +124,7 @@ class SolutionTraces(StoreTab, TraceRows):
 
     def empty(self) -> list[str]:
         """How to get traces."""
-        return [f"{self.view.subject} has never been run.", "Press r to run it."]
+        return [f"{self._name} has never been run.", "Press r to run it."]
 
     def opened(self) -> View | None:
         """The trace."""
@@ -107,13 +132,11 @@ class SolutionTraces(StoreTab, TraceRows):
 
     def definition(self) -> str:
         """The definition that it solves."""
-        return self.session.store.solution(self.view.subject).definition
+        return self.session.store.solution(self._name).definition
 
     def target(self) -> Target | None:
         """The pair under the cursor, else the solution."""
-        return self.target_of(self.current()) or solution_target(
-            self.definition(), self.view.subject
-        )
+        return self.target_of(self.current()) or solution_target(self.definition(), self._name)
 
     def hint(self) -> list[Span]:
         """Verdict and names."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from engine.run.progress import Cell
-from engine.schema import Trace, encode_pretty
+from engine.schema import Status, Trace, encode_pretty
 from engine.schema.run import Kind
 from engine.store import TraceRow
-from fitui.format import clean_lines
+from fitui.format import clean, clean_lines
 from fitui.run_view import RunView, Target
 from fitui.screens.definition_tabs import pair_target
 from fitui.screens.documents import Line, heading
+from fitui.screens.log_places import LogPlaces
 from fitui.screens.page import Page
 from fitui.screens.reasons import cell_lines, environment_lines, trace_lines
 from fitui.view import View
@@ -40,6 +41,7 @@ class EvaluationPage(Page):
     def __init__(self, bench: Any, view: View) -> None:
         super().__init__(bench, view)
         self._axes = {}
+        self._log = LogPlaces(self.session.store)
 
     @property
     def width(self) -> int:
@@ -50,6 +52,15 @@ class EvaluationPage(Page):
         """Show a text where the former one stood."""
         self.bench.text.show(lines, keep=True)
 
+    def put_with_log(self, lines: list[Line], log: str) -> None:
+        """Show lines, and below them a log."""
+        if not clean_lines(log.strip()):
+            self.put(Document(lines))
+            return
+        above = Document([*lines, *heading("log"), []])
+        self._log.start = len(above)
+        self.put(Joined([above, LogLines(log)]))
+
     def resized(self) -> None:
         """Wrap anew."""
         self.show()
@@ -59,7 +70,25 @@ class EvaluationPage(Page):
         scopes = {"text", "search", "runnable", "definition", "sources", "failures", "copy"}
         if self.tabs:
             scopes.add("tabs")
+        if self._log.place is not None:
+            scopes.add("places")
         return scopes | {"live"} if self.live_run() else scopes
+
+    def hint(self) -> list[Span]:
+        """Which line of the source its log speaks of."""
+        place = self._log.place
+        if place is None:
+            return []
+        return [(f" Enter shows {clean(place.path)}, line {place.line}", "dim")]
+
+    def do_place(self) -> None:
+        """To the line of the source that the marked line speaks of, else the cause."""
+        here = self.bench.text.here if self.view.tab in ("", "log") else None
+        view = self._log.view_of(None if here is None else here - self._log.start)
+        if view is None:
+            self.bench.say("this line speaks of no line of the solution's sources")
+        else:
+            self.bench.go(view)
 
     def definition(self) -> str:
         """Its definition."""
@@ -102,6 +131,7 @@ class TracePage(EvaluationPage):
             trace.definition, trace.solution or "", trace.workload.uuid, trace.workload.axes
         )
         log = trace.evaluation.log if trace.evaluation else ""
+        self._log.read_trace(trace)
         tab = self.view.tab
         if tab == "log":
             self.put(LogLines(log) if log.strip() else _no_log())
@@ -111,7 +141,7 @@ class TracePage(EvaluationPage):
             text = encode_pretty(trace).decode("utf-8", "replace")
             self.put(CodeLines(text, "json", numbers=False))
         else:
-            self.put(_with_log(trace_lines(trace, self.width), log))
+            self.put_with_log(trace_lines(trace, self.width), log)
 
     def crumb(self) -> str:
         """What it is a trace of."""
@@ -148,7 +178,10 @@ class EvaluationOfRun(EvaluationPage):
         if row is not None:
             self.bench.turn(View("trace", str(row.id)))
             return
-        self.put(_with_log(cell_lines(cell, self.width), self._log(view, cell)))
+        log = self._read_log(view, cell)
+        if cell.status not in (None, Status.PASSED):
+            self._log.read(cell.solution, cell.status or "", log)
+        self.put_with_log(cell_lines(cell, self.width), log)
 
     def _stored(self, view: RunView, cell: Cell) -> TraceRow | None:
         if cell.status is None:
@@ -160,7 +193,7 @@ class EvaluationOfRun(EvaluationPage):
                 return row
         return None
 
-    def _log(self, view: RunView, cell: Cell) -> str:
+    def _read_log(self, view: RunView, cell: Cell) -> str:
         path = (view.folder / (cell.log or f"logs/{cell.evaluation}.txt")).resolve()
         if not path.is_relative_to(view.folder.resolve()):
             return ""
@@ -196,12 +229,6 @@ class EvaluationOfRun(EvaluationPage):
 def _names(message: str, evaluation: str) -> bool:
     """True if a message says that this evaluation stands for another."""
     return bool(evaluation) and evaluation in message.split()
-
-
-def _with_log(lines: list[Line], log: str) -> Lines:
-    if not clean_lines(log.strip()):
-        return Document(lines)
-    return Joined([Document([*lines, *heading("log"), []]), LogLines(log)])
 
 
 def _no_log() -> Document:

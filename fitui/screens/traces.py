@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.insight.triage import WORD
 from engine.store import TraceRow
 from fitui.run_view import Target
 from fitui.screens.definition_tabs import StoreTab, TraceRows
@@ -25,6 +26,11 @@ class TracesPage(StoreTab, TraceRows):
     def key_of(self, row: object) -> str:
         """Id."""
         return str(row.id) if isinstance(row, TraceRow) else ""
+
+    def triage_changed(self) -> None:
+        """Other traces may fail for the cause that the filter names."""
+        if f"{WORD}:" in self.view.filter:
+            self.show()
 
     def empty(self) -> list[str]:
         """How to get traces."""

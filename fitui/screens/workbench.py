@@ -17,7 +17,7 @@ from fitui import commands
 from fitui import format as form
 from fitui.estimates import ASK_S
 from fitui.memory import Memory
-from fitui.run_view import Change, Choice, Target
+from fitui.run_view import Change, Choice, RunView, Target
 from fitui.screens.frame import FAULTS, Frame, error_words
 from fitui.screens.help import HelpScreen
 from fitui.screens.palette import Item, PaletteScreen
@@ -246,8 +246,8 @@ class Workbench(Frame, inherit_bindings=False):
         except OSError as error:
             self.say(f"the run could not be started: {error_words(error)}", "failed")
             return
-        shown = View("matrix", target.definition) if target.definition else View("run", view.run)
-        if shown.kind != self.navigator.view.kind or shown.subject != self.navigator.view.subject:
+        shown, here = _shown_by(target, view), self.navigator.view
+        if (shown.kind, shown.subject, shown.other) != (here.kind, here.subject, here.other):
             self.go(shown)
         else:
             self.page.runs_changed(frozenset({view.run}))
@@ -276,6 +276,10 @@ class Workbench(Frame, inherit_bindings=False):
         if self._acknowledged:
             self._show_news()
 
+    def looked_up(self, message: str = "") -> None:
+        """What the page has had looked up is there; may be called on any thread."""
+        self.post_message(Changed(Change(page=True, message=message)))
+
     def acknowledge(self) -> None:
         """The terminal has painted the last live frame, or will never say so."""
         self._acknowledged = True
@@ -295,6 +299,10 @@ class Workbench(Frame, inherit_bindings=False):
                     self.page.store_changed()
                 if change.runs:
                     self.page.runs_changed(change.runs)
+                if change.triage:
+                    self.page.triage_changed()
+                if change.page:
+                    self.page.found()
             except FAULTS as error:
                 self.say(error_words(error), "failed")
             if change.message:
@@ -338,6 +346,13 @@ class Workbench(Frame, inherit_bindings=False):
             self.say(message.text)
 
 
+def _shown_by(target: Target, run: RunView) -> View:
+    """Where a run fills."""
+    if target.compare:
+        return View("compare", target.compare[0], other=target.compare[1])
+    return View("matrix", target.definition) if target.definition else View("run", run.run)
+
+
 def _merged(first: Change | None, second: Change) -> Change:
     if first is None:
         return second
@@ -345,4 +360,6 @@ def _merged(first: Change | None, second: Change) -> Change:
         store=first.store or second.store,
         runs=first.runs | second.runs,
         message=second.message or first.message,
+        triage=first.triage or second.triage,
+        page=first.page or second.page,
     )

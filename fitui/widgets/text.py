@@ -120,9 +120,13 @@ class TextView(LineWidget):
         """Show a text, from its beginning unless the place is to be kept."""
         self.lines = lines
         if not keep:
-            self._top = self._left = 0
-            self.here, self.needle = None, ""
+            self.forget()
         self._scroll(self._top)
+
+    def forget(self) -> None:
+        """Forget the place and the search, since another text comes."""
+        self._top = self._left = 0
+        self.here, self.needle = None, ""
 
     def go_to(self, index: int) -> None:
         """Put a line on the screen and mark it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import msgspec
@@ -18,7 +19,13 @@ class ManyKernels:
 
     name = "cupti"
 
-    def measure(self, call: Callable[[], Any]) -> Sample:
+    def begin(self) -> None:
+        pass
+
+    def preparing(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def measure(self, call: Callable[[], Any], *, cold: bool = True) -> Sample:
         kernels = [("void kernel<" + "x" * 5000, 1000)] * 50_000
         return Sample(result=call(), device_ns=1, host_ns=1, kernels=kernels)
 
@@ -36,7 +43,8 @@ class NoInputs:
 
 def test_a_call_of_very_many_kernels_still_fits_into_a_message() -> None:
     worker: Any = Worker("cpu", -1)
-    worker._timer, worker._sets, worker._entry = ManyKernels(), {1: NoInputs()}, lambda: None
+    worker._timers, worker._sets = {"auto": ManyKernels()}, {1: NoInputs()}
+    worker._entry = lambda: None
     ticks, _ = worker.handle(protocol.Block(keys=[1], n=2), [])
     assert len(msgspec.json.encode(ticks)) < LIMIT
     assert len(ticks.kernels) == MOST_KERNELS

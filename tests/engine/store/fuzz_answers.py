@@ -15,7 +15,8 @@ from engine.store import TraceStore
 Answers = dict[str, list[str]]
 
 _FACETS = {
-    "traces": "status hardware author language op_type definition solution workload layer version",
+    "traces": "status hardware author language op_type definition solution workload layer version "
+    "run timer note commit flags",
     "solutions": "author language definition version layer op_type",
     "workloads": "definition problem op_type",
     "definitions": "op_type layer",
@@ -32,11 +33,31 @@ _FILTERS = {
         "(sol:s1 | sol:s2) -hw:B200",
         "layer=1 lang:triton",
         '"RUNTIME"',
+        "roofline>=45.5",
+        "flag:host_sync",
+        "flag=host_sync !is:alarm",
+        "is:alarm is:latest",
+        "!flag:*",
+        "note:a | commit:0a*",
     ],
-    "solutions": ["is:latest", "author:bob", "passed>0", "definition:d0 | layer=1"],
-    "definitions": ["traces>3", "best:s1", "op:moe"],
+    "solutions": [
+        "is:latest",
+        "author:bob",
+        "passed>0",
+        "definition:d0 | layer=1",
+        "roofline>50",
+        "is:alarm",
+    ],
+    "definitions": ["traces>3", "best:s1", "op:moe", "roofline>50", "is:alarm"],
     "workloads": ["axis.M>16", "problem:missing"],
-    "cells": ["status:none", "status:PASSED sol:s1", "def:d0"],
+    "cells": [
+        "status:none",
+        "status:PASSED sol:s1",
+        "def:d0",
+        "roofline>50",
+        "flag:late",
+        "is:alarm",
+    ],
     "problems": ["field:evaluation", "line>2", "message:JSON"],
 }
 
@@ -75,6 +96,7 @@ def answers(store: TraceStore) -> Answers:
             ("-latency", "latency_ms"),
             ("speedup", "speedup"),
             ("time", "time"),
+            ("-roofline", "roofline"),
             ("definition,-status", "definition"),
         ]
     ]
@@ -122,8 +144,10 @@ def contradictions(store: TraceStore) -> list[str]:
         (store.traces, ""),
         (store.traces, "status"),
         (store.traces, "-hardware"),
+        (store.traces, "flags"),
         (store.cells, "status"),
         (store.cells, "-language"),
+        (store.cells, "-roofline"),
         (store.problems, "message"),
         (store.problems, "-field"),
     ]

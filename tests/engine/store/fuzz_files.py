@@ -378,6 +378,7 @@ class Files:
             libs["solution"] = pick(["v1", "v2"])
         if self._random.random() < 0.4:
             libs.update(run=pick(["r1", "r2"]), evaluation=f"e{self._random.randrange(30)}")
+            libs.update(note=pick(["", "a", "b"]), commit=pick(["", "0a1b"]))
         item = trace(
             pick(["s0", "s1", "s2", "s3", "none"]),
             pick(["w0", "w1", "w2"]),
@@ -388,10 +389,20 @@ class Files:
             m=pick([16, 32]),
             log=pick(["", "x\n", "out of memory " * 300]),
             hardware=pick(["NVIDIA H200", "NVIDIA B200"]),
+            figures=self._figures(),
             **libs,
         )
         self._age(item)
         return json.dumps(item).encode() + b"\n"
+
+    def _figures(self) -> Json | None:
+        pick = self._random.choice
+        if self._random.random() < 0.4:
+            return None
+        roofline = pick([20, 45.5, 80.25, 130.0, None, "80", -1, True, 10**400])
+        words = ["host_sync", "late work", "faster than the limit", "low clock: 900 of 1980 MHz"]
+        flags = pick([[], [], words[:1], words[1:3], words[2:], words, "late work", [1], None])
+        return {"n": 40, "roofline": roofline, "flags": flags, "checks": [{"bad": 0}]}
 
     def _age(self, item: Json) -> None:
         """Now and then, write a line as older or newer programs do."""

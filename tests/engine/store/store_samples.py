@@ -64,6 +64,7 @@ def trace(
     m: int = 16,
     log: str = "",
     hardware: str = "NVIDIA H200",
+    figures: Any = None,
     **libs: str,
 ) -> Json:
     evaluation: Json = {
@@ -77,6 +78,8 @@ def trace(
     }
     if status in ("PASSED", "INCORRECT_NUMERICAL"):
         evaluation["correctness"] = {"max_relative_error": 0.5, "max_absolute_error": 0.25}
+        if figures is not None:
+            evaluation["correctness"]["extra"] = {"fitui": figures}
     if status == "PASSED":
         evaluation["performance"] = {
             "latency_ms": latency,

@@ -46,6 +46,10 @@ def plans(store: TraceStore, ask: Callable[[TraceStore], object]) -> str:
         (lambda store: store.traces('def="gemm"', "-time", 50), "SEARCH t USING INDEX trace_age"),
         (lambda store: store.traces("", "latency", 50), "SCAN t USING INDEX trace_all_latency"),
         (lambda store: store.traces("", "-speedup", 50), "SCAN t USING INDEX trace_all_speedup"),
+        (lambda store: store.traces("", "-roofline", 50), "SCAN t USING INDEX trace_all_roofline"),
+        (lambda store: store.traces("roofline>50", "roofline", 9), "INDEX trace_all_roofline"),
+        (lambda store: store.count("traces", "is:alarm"), "SEARCH t USING INDEX trace_flags"),
+        (lambda store: store.count("traces", "flag:late"), "SEARCH t USING INDEX trace_flags"),
         (lambda store: store.traces("", "", 50), "SCAN t USING INDEX trace_all_age"),
         (lambda store: store.matrix("gemm"), "trace_latest (definition=?)"),
         (lambda store: store.history("fast", "w1"), "trace_group (solution=?"),
@@ -66,7 +70,7 @@ def test_a_page_of_a_definition_is_not_sorted(store: TraceStore, sort: str) -> N
     assert "TEMP B-TREE" not in plans(store, lambda store: store.traces(BIG, sort, 50))
 
 
-@pytest.mark.parametrize("sort", ["latency", "-speedup", "-time", "speedup"])
+@pytest.mark.parametrize("sort", ["latency", "-speedup", "-time", "speedup", "-roofline"])
 def test_a_page_of_everything_is_not_sorted(store: TraceStore, sort: str) -> None:
     assert "TEMP B-TREE" not in plans(store, lambda store: store.traces("", sort, 50))
 

@@ -62,7 +62,8 @@ def child(*arguments: str, program: str = "", **environment: str) -> Any:
 
 def test_ls_prints_aligned_columns(console: Console) -> None:
     lines = console.run("ls", "traces", "--sort", "-latency").splitlines()
-    titles = "id age status definition solution workload us ref us speedup hardware"
+    titles = "id age status definition solution workload us ref us speedup % roof"
+    titles += " hardware flags"
     assert " ".join(lines[0].split()) == titles
     assert len(lines) == 6
     place = lines[0].index("definition")

@@ -176,7 +176,9 @@ def test_it_works_without_a_gpu(console: Console, monkeypatch: pytest.MonkeyPatc
 def test_the_doctor_tells_of_gpus_that_are_not_used(gpus: tuple[FakeGpu, FakeGpu]) -> None:
     preferences.quarantine("GPU-aaaa", "it is stuck", "")
     gpus[1].ecc = 3
-    first, second, _ = doctor._devices()
+    first, second, _, *rates = doctor._devices()
+    assert [finding.what for finding in rates] == ["cuda:0 rates", "cuda:1 rates"]
+    assert {finding.found for finding in rates} == {"measured once, with the first run"}
     assert (first.level, "it is stuck" in first.found) == (doctor.NOTE, True)
     assert first.fix == "once it is well: fitui devices --release cuda:0"
     assert (second.level, "3 uncorrectable" in second.found) == (doctor.BAD, True)

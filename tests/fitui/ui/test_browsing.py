@@ -11,9 +11,8 @@ from tests.fitui.ui.conftest import Start
 from tests.fitui.ui.tiny_files import WORKLOADS, lines, trace, write_dataset
 
 
-async def test_definitions_are_home(start: Start) -> None:
-    async with start() as driver:
-        assert driver.view == "definitions"
+async def test_definitions_say_what_there_is_to_run(start: Start) -> None:
+    async with start("definitions") as driver:
         screen = driver.screen()
         assert "double_h8" in screen and "triple_h8" in screen
         assert "Every element times two." in driver.status
@@ -21,7 +20,7 @@ async def test_definitions_are_home(start: Start) -> None:
 
 
 async def test_enter_goes_in_and_escape_goes_out(start: Start) -> None:
-    async with start() as driver:
+    async with start("definitions") as driver:
         await driver.press("enter")
         assert driver.view == "definition double_h8"
         screen = driver.screen()
@@ -34,7 +33,7 @@ async def test_enter_goes_in_and_escape_goes_out(start: Start) -> None:
 
 
 async def test_moving_in_a_table(start: Start) -> None:
-    async with start() as driver:
+    async with start("definitions") as driver:
         table = driver.bench.table
         for key, row in (("j", 1), ("k", 0), ("G", 1), ("g", 0), ("down", 1), ("up", 0)):
             await driver.press(key)
@@ -64,7 +63,7 @@ async def test_tabs_of_a_definition(start: Start) -> None:
 
 
 async def test_the_breadcrumb_names_a_definition_once(start: Start) -> None:
-    async with start() as driver:
+    async with start("definitions") as driver:
         await driver.press("enter", "m")
         assert driver.view == "matrix double_h8"
         first = driver.screen().splitlines()[0]
@@ -72,14 +71,14 @@ async def test_the_breadcrumb_names_a_definition_once(start: Start) -> None:
 
 
 async def test_the_numbers_jump(start: Start) -> None:
-    async with start() as driver:
+    async with start("definitions") as driver:
         for key, view in (("2", "traces"), ("3", "runs"), ("4", "problems"), ("1", "definitions")):
             await driver.press(key)
             assert driver.view == view
 
 
 async def test_the_history_goes_back_and_forward(start: Start) -> None:
-    async with start() as driver:
+    async with start("definitions") as driver:
         await driver.press("2", "4", "left_square_bracket")
         assert driver.view == "traces"
         await driver.press("right_square_bracket")
@@ -96,7 +95,7 @@ async def test_a_bad_file_is_listed_with_its_reason(start: Start) -> None:
 
 
 async def test_filter_as_you_type_keep_and_restore(start: Start) -> None:
-    async with start() as driver:
+    async with start("definitions") as driver:
         await driver.press("slash")
         await driver.type("op:other")
         assert "double_h8" not in driver.screen() and "triple_h8" in driver.screen()
@@ -130,7 +129,7 @@ async def test_an_error_in_a_tab_is_placed_in_what_was_typed(start: Start) -> No
 
 
 async def test_sort_by_the_selected_column(start: Start) -> None:
-    async with start() as driver:
+    async with start("definitions") as driver:
         await driver.press("s", "s")
         assert driver.view == "definitions sort:-name"
         assert driver.bench.table.source.key(0) == "triple_h8"
@@ -202,7 +201,7 @@ async def test_text_scrolls(start: Start) -> None:
 
 
 async def test_copy_says_what_was_copied(start: Start) -> None:
-    async with start() as driver:
+    async with start("definitions") as driver:
         await driver.press("y")
         assert driver.app.clipboard == "double_h8"
         assert "copied: double_h8" in driver.status
@@ -233,7 +232,7 @@ async def test_the_palette_takes_commands_and_views(start: Start) -> None:
 
 
 async def test_the_next_start_shows_the_same_view(start: Start) -> None:
-    async with start() as driver:
+    async with start("definitions") as driver:
         await driver.press("j", "k", "enter", "m", "l", "q")
     async with start() as driver:
         assert driver.view == "matrix double_h8"
@@ -293,7 +292,7 @@ async def test_a_wide_screen_has_the_reference_beside(start: Start) -> None:
 
 
 async def test_the_mouse_selects_and_opens(start: Start) -> None:
-    async with start() as driver:
+    async with start("definitions") as driver:
         await driver.pilot.click("#table", offset=(5, 2))
         assert driver.bench.table.cursor == 1
         await driver.pilot.click("#table", offset=(5, 2), times=2)

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fitui.ui.failing_files import write_failing
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 START = (
     "import sys; from fitui.app import run_app; sys.exit(run_app(sys.argv[1], view=sys.argv[2]))"
@@ -72,6 +74,22 @@ def terminal(root: Path) -> Iterator[Terminal]:
         while b"fast" not in painted:
             painted += terminal.read(1.0)
         yield terminal
+    finally:
+        terminal.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_triage_is_as_quiet(root: Path) -> None:
+    terminal = Terminal(write_failing(root.parent / "failing"), "triage")
+    try:
+        painted = b""
+        while b"tma_load" not in painted:
+            painted += terminal.read(1.0)
+        terminal.read(3.0)
+        assert terminal.read(3.0) == b""
+        # A row, and the status line with the whole cause.
+        assert len(terminal.press(b"j")) <= 900
+        assert len(terminal.press(b"k")) <= 900
     finally:
         terminal.close()
 

@@ -16,7 +16,7 @@ from tests.fitui.ui.tiny_files import LOG, WORKLOADS, FakeRun, lines, trace
 
 
 async def test_r_on_a_definition_runs_all_its_solutions(start: Start, state: Path) -> None:
-    async with start() as driver:
+    async with start("definitions") as driver:
         await driver.press("r")
         assert driver.view == "matrix double_h8"
         assert "started" in driver.status
@@ -73,7 +73,9 @@ async def test_cells_fill_while_a_run_goes_on(start: Start, fake_run: FakeRun, r
         await driver.shows("t  4.20")
         driver.bench.matrix.put_cursor("fast")
         await driver.until(lambda: "n=37" in driver.status)
-        fake_run.event(Kind.DONE, "e0", status=Status.PASSED, latency_ms=0.0041, speedup=3.0)
+        fake_run.event(
+            Kind.DONE, "e0", status=Status.PASSED, latency_ms=0.0041, speedup=3.0, timer="cpu"
+        )
         await driver.shows("run 1/9")
         assert "P  4.10" in driver.screen()
         fake_run.event(Kind.DONE, "e3", status=Status.RUNTIME_ERROR, message="it broke")
@@ -106,7 +108,7 @@ async def test_a_failure_to_start_a_run_is_a_sentence(
     def refuse(*_args: object, **_kwargs: object) -> None:
         raise OSError("disk full")
 
-    async with start() as driver:
+    async with start("definitions") as driver:
         monkeypatch.setattr("engine.run.client.submit", refuse)
         await driver.press("r")
         assert "disk full" in driver.status
@@ -128,7 +130,7 @@ def slow(state: Path, root: Path) -> FakeRun:
 async def test_what_takes_long_is_asked_for(
     start: Start, state: Path, size: tuple[int, int]
 ) -> None:
-    async with start(size=size) as driver:
+    async with start("definitions", size=size) as driver:
         await driver.press("r")
         assert "9 evaluations, about 4 min: Enter runs it" in driver.screen()
         assert "missing" not in driver.screen()
