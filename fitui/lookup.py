@@ -62,10 +62,11 @@ class Lookup(Generic[T]):
 
     def _run(self) -> None:
         while self._goes_on():
+            found, problem = self.found, ""
             try:
-                found, problem = self._find(), ""
+                found = self._find()
             except Exception as error:  # What is broken is said; the rest goes on.
-                found, problem = self.found, str(error) or type(error).__name__
+                problem = str(error) or type(error).__name__
             if self._wanted() and (found != self.found or problem != self._problem):
                 self.found, self._problem = found, problem
                 with suppress(RuntimeError):  # The screen has just gone.

@@ -52,8 +52,8 @@ class Rule(Struct, frozen=True, kw_only=True):
         least: Smallest relative difference that is worth a verdict; less is the same.
         level: Of the interval that is reported, and must lie within ``least`` for "same".
         sure: Of the interval that must exclude 1 for "faster" and "slower". Far above 99 %, since
-            up to six looks are taken: of 2,000 simulated comparisons of a kernel with itself one
-            was wrong where the spread between processes was 1 %, and none where it was less.
+            up to six looks are taken: of 4,000 simulated comparisons of a kernel with itself three
+            were wrong where the spread between processes was 1 %, and none where it was less.
         expected_spread: Standard deviation between processes that is expected of a ratio.
         expected_weight: How many observations that expectation counts for.
     """

@@ -29,7 +29,7 @@ from engine.run.reference import Reference
 from engine.run.report import NotKept
 from engine.run.rounds import Rounds
 from engine.run.schedule import Unit
-from engine.run.solution_run import MOST_KILLS, Bench, SolutionRun, _PutBack
+from engine.run.solution_run import MOST_KILLS, Bench, SolutionRun, PutBack
 from engine.run.turns import FEWEST_CALLS, Case, Checked, Found, SideFailed, blame, measure_pair
 from engine.schema.endings import STATUS_OF, Ending
 from engine.schema.names import Status
@@ -96,7 +96,7 @@ class ComparisonRun(SolutionRun):
                 cell = self._rounds.next()
                 try:
                     self._visit(cell)
-                except _PutBack as again:
+                except PutBack as again:
                     reason = str(again)
                     # Next time the first in its processes, as if it were the only one.
                     cells.remove(cell)

@@ -157,7 +157,7 @@ class SolutionRun:
                 if reason:
                     self._run.reporter.event(Kind.NOT_RUN, cell.evaluation, message=reason)
                 cells.remove(cell)
-        except _PutBack as again:
+        except PutBack as again:
             self._run.reporter.event(Kind.REQUEUED, cells[0].evaluation, message=str(again))
         finally:
             self._drop_child()
@@ -187,7 +187,7 @@ class SolutionRun:
             self._run.reporter.event(Kind.NOT_RUN, cell.evaluation, message=message)
             self._unit.cells.remove(cell)
             raise
-        except (Cancelled, ServerFailed, NotKept, _PutBack):
+        except (Cancelled, ServerFailed, NotKept, PutBack):
             raise
         except Exception as error:
             require_room(error)
@@ -202,12 +202,12 @@ class SolutionRun:
         """Have an evaluation made again later, unless that has been tried often enough.
 
         Raises:
-            _PutBack: It is.
+            PutBack: It is.
         """
         tries = self._unit.tries
         tries[cell.evaluation] = tries.get(cell.evaluation, 0) + 1
         if tries[cell.evaluation] < most:
-            raise _PutBack(reason)
+            raise PutBack(reason)
 
     def _reason_not_to_run(self, cell: Task) -> str:
         if self._run.stop():
@@ -353,7 +353,7 @@ class SolutionRun:
         their fault.
 
         Raises:
-            _PutBack: It is made again.
+            PutBack: It is made again.
             NoVerdict: There was no memory for it in any try.
         """
         if self._bench.device.name == "cpu":
@@ -430,7 +430,7 @@ class SolutionRun:
         self._bench.confirm_free(child, ended)
 
 
-class _PutBack(Exception):
+class PutBack(Exception):
     """An evaluation is to be made again later; says why."""
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 ALARMS = frozenset({"faster than the limit", "below an empty call", "no device work", "late work"})
-"""Flags of times that cannot be true of an honest solution: somebody has to look at it."""
+"""Flags of times that cannot be true of an honest solution: somebody has to look at it.
+
+Every index has sums of them: raise ``engine.store.tables.VERSION`` with a change.
+"""
 
 
 def is_alarm(flags: Collection[str]) -> bool:

@@ -82,6 +82,9 @@ def _dispatch(arguments: list[str]) -> int:
     if not rest:
         return _open_screen(common, "")
     first = rest[0]
+    if first.startswith(":"):
+        # As in the program, for views that are named as a command is: `fitui :devices`.
+        return _open_screen(common, " ".join([first[1:], *rest[1:]]))
     if first in COMMANDS:
         module = _module(first)
         if module is None:
@@ -101,7 +104,7 @@ def _dispatch(arguments: list[str]) -> int:
     if first.startswith("-"):
         return _top_option(rest)
     close = difflib.get_close_matches(first, COMMANDS, n=1, cutoff=0.75)
-    if close and len(rest) == 1:
+    if close and len(rest) == 1 and " " not in first:
         print(f"fitui: there is no command {first!r}; did you mean {close[0]}?", file=sys.stderr)
         return WRONG
     return _open_screen(common, " ".join(rest))

@@ -5,8 +5,9 @@
   fitui compare mine other --measure --device cuda:0 --where 'axis.batch_size<=64'
 
 Traces of separate evaluations tell little: they are `unclear: not measured together` unless they
-differ by more than evaluations of one and the same thing do. With --measure both run in turns, in
-three to eight pairs of fresh processes for each workload, until it is clear. B is then
+differ by more than evaluations of one and the same thing do. With --measure both run in turns, on
+each workload in three to eight pairs of fresh processes, until it is clear. A pair goes through all
+workloads that are not clear yet, so the first results come after some rounds. B is then
 
   same       its time is within 1 % of A's (or one tick of the timer, of very short kernels)
   faster     by 1 % or more, in time and, where the clock is known, in cycles

@@ -17,6 +17,7 @@ from fitui.screens.fields import (
     flags_mark,
 )
 from fitui.screens.listing import ListPage
+from fitui.screens.marks import Marking
 from fitui.screens.rows import FetchedRows, Field, listed_rows
 from fitui.session import Session
 from fitui.view import View
@@ -150,7 +151,7 @@ class WorkloadsTab(DefinitionTab):
         return isinstance(row, WorkloadRow) and bool(row.problem)
 
 
-class SolutionsTab(DefinitionTab):
+class SolutionsTab(DefinitionTab, Marking):
     """The solutions of a definition."""
 
     kind = "solutions"
@@ -158,6 +159,14 @@ class SolutionsTab(DefinitionTab):
     fields = SOLUTION_FIELDS
     timer: str | None = None
     """By whose figures the mean speedups are, where those of several timers are there."""
+
+    def shown_fields(self) -> tuple[Field, ...]:
+        """With the marks before the names."""
+        return (replace(self.fields[0], text=self._name_text), *self.fields[1:])
+
+    def _name_text(self, row: object) -> str:
+        assert isinstance(row, SolutionRow)
+        return self.bench.marks.label(self.view.subject, row.name)
 
     def load(self, words: str, sort: str) -> FetchedRows:
         """Rows from the store; mean speedups of one timer only."""
@@ -223,8 +232,8 @@ class SolutionsTab(DefinitionTab):
         return [(f" {clean(row.description)}", "dim")] if isinstance(row, SolutionRow) else []
 
     def scopes(self) -> set[str]:
-        """With failures to jump to."""
-        return super().scopes() | {"failures"}
+        """With failures to jump to, and solutions to be marked."""
+        return super().scopes() | {"failures"} | ({"pairs"} if self.solution() else set())
 
     def is_failure(self, row: object) -> bool:
         """A solution that failed somewhere."""
@@ -259,6 +268,11 @@ class TraceRows:
     def view_of(row: object) -> View | None:
         """The trace of a row."""
         return View("trace", str(row.id)) if isinstance(row, TraceRow) else None
+
+    @staticmethod
+    def workload_of(row: object) -> str:
+        """The workload of a row."""
+        return row.workload if isinstance(row, TraceRow) else ""
 
     @staticmethod
     def target_of(row: object) -> Target | None:
@@ -309,6 +323,10 @@ class TracesTab(DefinitionTab, TraceRows):
         """The solution under the cursor."""
         row = self.current()
         return row.solution if isinstance(row, TraceRow) else ""
+
+    def workload(self) -> str:
+        """The workload under the cursor."""
+        return self.workload_of(self.current())
 
     def target(self) -> Target | None:
         """The pair under the cursor."""

@@ -68,12 +68,12 @@ def _others(row: Any) -> str:
 DEVICE_FIELDS = (
     Field("DEVICE", 7, lambda r: _d(r).device),
     Field("USE", 5, _use, mark=_use_mark),
-    Field("MEMORY", 14, lambda r: memory_words(_d(r)), right=True),
+    Field("MEMORY", 16, lambda r: memory_words(_d(r)), right=True),
     Field("BUSY", 8, lambda r: busy_words(_d(r)), right=True),
     Field("MHz", 10, _clocks, right=True, mark=lambda r: "warn" if _throttled(r) else ""),
     Field("C", 3, _temperature, right=True),
     Field("LOCK", 12, lambda r: clean(lock_words(_d(r))), grow=6, mark=lambda _r: "live"),
-    Field("OTHERS", 13, _others, grow=30, mark=lambda _r: "warn"),
+    Field("OTHERS", 11, _others, grow=30, mark=lambda _r: "warn"),
     Field("THROTTLED", 11, _throttled, grow=12, mark=lambda _r: "warn"),
     Field("HARDWARE", 12, lambda r: clean(_d(r).hardware), grow=20),
 )
@@ -93,11 +93,16 @@ class DevicesPage(ListPage):
         self._looked: Lookup[list[DeviceRow]] = Lookup(
             lambda: [examine(device) for device in list_devices()],
             bench.looked_up,
-            lambda: bench.page is self,
+            lambda: bench.shows(self),
             every=EVERY_S,
         )
 
     # Rows
+
+    def apply(self, words: str) -> None:
+        """Show the devices that a filter keeps."""
+        self._words = words
+        super().apply(words)
 
     def show(self) -> None:
         """Show what is known, and begin to look."""
@@ -106,7 +111,6 @@ class DevicesPage(ListPage):
 
     def load(self, words: str, sort: str) -> FetchedRows:
         """Devices in which every word occurs."""
-        self._words = words
         rows = keep_matching(self.fields, self._looked.found or [], words)
         return listed_rows(self.fields, rows, lambda row: str(row.device))
 

@@ -322,6 +322,14 @@ class Frame(Screen[None], inherit_bindings=False):
         """Run something with the default choice, and show it."""
         raise NotImplementedError
 
+    def shows(self, page: Page) -> bool:
+        """True while a page is the one on the screen; may be asked on any thread."""
+        return self.page is page and self.is_running
+
+    def looked_up(self, message: str = "") -> None:
+        """Tell the page that something was found; may be called on any thread."""
+        raise NotImplementedError
+
     def on_resize(self) -> None:
         """Arrange anew."""
         self._arrange()

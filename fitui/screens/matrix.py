@@ -18,14 +18,14 @@ from fitui.screens.definition_tabs import (
 )
 from fitui.screens.definitions import definition_target
 from fitui.screens.fields import axes_text, cell_mark, flags_mark, phase_words, status_words
+from fitui.screens.marks import Marking
 from fitui.screens.matrix_model import UNRANKED, MatrixModel
-from fitui.screens.page import Page
 from fitui.view import View
 from fitui.where import exact
 from fitui.widgets.lines import Span
 
 
-class MatrixPage(Page):
+class MatrixPage(Marking):
     """The latest verdict of every pair, and what is being run."""
 
     body = "matrix"
@@ -55,6 +55,7 @@ class MatrixPage(Page):
         self.model = MatrixModel(
             kept, store.workloads(where=where), store.matrix(name), lambda: self.bench.metric
         )
+        self.model.label = lambda solution: self.bench.marks.label(name, solution)
         self.model.put_runs(self.session.runs_of(name))
         sort = self.view.sort
         if sort:
@@ -135,6 +136,11 @@ class MatrixPage(Page):
         pair = self._pair()
         return pair[0] if pair else ""
 
+    def workload(self) -> str:
+        """Workload of the column."""
+        pair = self._pair()
+        return pair[1] if pair else ""
+
     def copied(self) -> str:
         """Name of the solution."""
         return self.solution()
@@ -194,7 +200,7 @@ class MatrixPage(Page):
         """A table of cells."""
         scopes = {"rows", "columns", "tabs", "filter", "matrix", "failures"}
         if self._pair() is not None:
-            scopes |= {"runnable", "sources", "copy"}
+            scopes |= {"runnable", "sources", "copy", "pairs"}
         return scopes | {"live"} if self.live_run() else scopes
 
     def crumb(self) -> str:

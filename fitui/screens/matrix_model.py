@@ -60,12 +60,13 @@ class MatrixModel:
         self.timer = ""
         self.mixed = False
         self._metric = metric
+        self.label: Callable[[str], str] = clean
         self._choose_timer()
         means = geomeans(self.stored.values(), self.timer)
         self.solutions.sort(key=lambda row: (-means.get(row.name, 0.0), row.name))
         self.labels = workload_labels([row.axes for row in self.workloads])
         longest = max((len(row.name) for row in self.solutions), default=8)
-        self.columns = [Column("SOLUTION", min(NAME_WIDTH, longest), field="solution")] + [
+        self.columns = [Column("SOLUTION", min(NAME_WIDTH, longest), grow=2, field="solution")] + [
             Column(
                 "\n".join(parts) or "-",
                 max(8, *(len(part) + 1 for part in parts or ["-"])),
@@ -194,7 +195,7 @@ class MatrixModel:
     def cell(self, row: int, column: int) -> str:
         """Letter and figure; a phase in small letters; ``.`` for never run."""
         if column == 0:
-            return clean(self.solutions[row].name)
+            return self.label(self.solutions[row].name)
         pair = self.pair(row, column)
         assert pair is not None
         live, stored = self.live.get(pair), self.stored.get(pair)

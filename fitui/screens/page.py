@@ -33,7 +33,6 @@ class Bench(Protocol):
     side: TextView
     metric: str
     marks: Marks
-    page: Page
 
     @property
     def is_wide(self) -> bool:
@@ -56,6 +55,9 @@ class Bench(Protocol):
 
     def refresh_chrome(self) -> None:
         """Paint crumbs, bar, status and footer again."""
+
+    def shows(self, page: Page) -> bool:
+        """True while a page is the one on the screen; may be asked on any thread."""
 
     def looked_up(self, message: str = "") -> None:
         """Tell the page on the screen that something was found; may be called on any thread."""

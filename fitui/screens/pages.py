@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from fitui.screens.compare import ComparePage, CompareTotals
 from fitui.screens.definition import DefinitionPage
 from fitui.screens.definition_tabs import SolutionsTab, TracesTab, WorkloadsTab
 from fitui.screens.definitions import DefinitionsPage
 from fitui.screens.devices import DevicesPage
+from fitui.screens.history import HistoryPage
 from fitui.screens.matrix import MatrixPage
 from fitui.screens.page import Bench, Page
 from fitui.screens.problems import ProblemsPage
@@ -32,6 +34,9 @@ PAGES: dict[tuple[str, str], type[Page]] = {
     ("evaluation", ""): EvaluationOfRun,
     ("runs", ""): RunsPage,
     ("run", ""): RunPage,
+    ("compare", ""): ComparePage,
+    ("compare", "totals"): CompareTotals,
+    ("history", ""): HistoryPage,
     ("devices", ""): DevicesPage,
     ("problems", ""): ProblemsPage,
 }

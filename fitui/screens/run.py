@@ -88,6 +88,11 @@ class RunPage(RunKeys, ListPage):
         cell = self._cell()
         return cell.solution if cell else ""
 
+    def workload(self) -> str:
+        """The workload under the cursor."""
+        cell = self._cell()
+        return cell.workload if cell else ""
+
     def run_here(self) -> RunView | None:
         """This run."""
         return self.run_view()

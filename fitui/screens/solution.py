@@ -134,6 +134,14 @@ class SolutionTraces(StoreTab, TraceRows):
         """The definition that it solves."""
         return self.session.store.solution(self._name).definition
 
+    def solution(self) -> str:
+        """Its own."""
+        return self._name
+
+    def workload(self) -> str:
+        """The workload under the cursor."""
+        return self.workload_of(self.current())
+
     def target(self) -> Target | None:
         """The pair under the cursor, else the solution."""
         return self.target_of(self.current()) or solution_target(self.definition(), self._name)

@@ -98,6 +98,10 @@ class EvaluationPage(Page):
         """Its solution."""
         return self._solution
 
+    def workload(self) -> str:
+        """Its workload."""
+        return self._workload
+
     def target(self) -> Target | None:
         """The pair, once more."""
         return pair_target(self._definition, self._solution, self._workload, self._axes)

@@ -53,6 +53,10 @@ class TracesPage(StoreTab, TraceRows):
         row = self.current()
         return row.solution if isinstance(row, TraceRow) else ""
 
+    def workload(self) -> str:
+        """The workload under the cursor."""
+        return self.workload_of(self.current())
+
     def target(self) -> Target | None:
         """The pair under the cursor."""
         return self.target_of(self.current())

@@ -14,11 +14,16 @@ import pytest
 from msgspec import structs
 
 from engine.measure.verdicts import FEWEST_PROCESSES, MOST_PROCESSES, Rule
+from engine.run import client, runner
 from engine.run.client import RunHandle, cancel, submit
 from engine.run.devices import Device
 from engine.run.files import EventReader
+from engine.run.lane import Lane
 from engine.run.plan import make_plan
+from engine.run.preferences import release
+from engine.run.process import Child
 from engine.run.progress import ENDED
+from engine.run.queue import host_name, surroundings
 from engine.run.schedule import Scheduler, make_parts
 from engine.run.turns import BLOCK_CALLS, Found
 from engine.schema import Kind
@@ -259,6 +264,7 @@ GREEDY = (
     "        raise MemoryError('it never suffices')\n"
     "    y.copy_(x * 2)\n"
 )
+HANGS = "def run(x, y):\n    while x.numel() == 128:\n        pass\n    y.copy_(x * 2)\n"
 MORTAL = (
     "import os, signal\n"
     "def run(x, y):\n"
@@ -356,3 +362,29 @@ def test_what_goes_first_gets_its_turn_between_two_workloads(tmp_path: Path) -> 
     wait_for(long, lambda found: not found.live, 100)
     assert list(ends_of(long)) == ["measured"] * 3
     assert put_back(long) == {"interrupted: it begins again later"}
+
+
+def test_a_device_made_sick_costs_one_workload_of_a_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def confirm(lane: Lane, run: object, child: Child, _ended: object) -> None:
+        if child.hung:
+            lane._quarantine("a healthy process cannot use it any more", run)  # type: ignore[arg-type]
+
+    def serve(handle: RunHandle) -> None:
+        state = handle.folder.path.parents[1]
+        runner.Runner(state, host_name(), surroundings()).serve(lambda: None)
+        handle.poll()
+
+    monkeypatch.setattr(client, "start_runner", lambda _state: None)
+    monkeypatch.setattr(runner, "LINGER_S", 0.0)
+    monkeypatch.setattr(Lane, "_confirm_free", confirm)
+    dataset = write_dataset(tmp_path / "dataset", {"good": GOOD, "hangs": HANGS}, lengths=LENGTHS)
+    handle = submit([dataset], devices=["cpu"], settings=SETTINGS, compare=("good", "hangs"))
+    serve(handle)
+    assert "cpu is quarantined" in handle.progress.message
+    assert [cell.ended for cell in handle.progress.cells.values()] == [False, True, False]
+    release("cpu")
+    client.resume(handle)
+    serve(handle)
+    assert list(ends_of(handle)) == ["measured", "not_run", "measured"]

@@ -1,16 +1,15 @@
 """Comparisons on a real GPU. Run by hand on a GPU machine: ``pytest -m gpu``.
 
-What is promised, and takes longer to see than a test should: of 200 comparisons of a kernel with
-itself at most one says faster or slower, and one that is 3 % slower is told in 19 of 20. The number
-of comparisons of each kind can be set by ``FITUI_TEST_COMPARISONS``.
+That at most one of 200 comparisons of a kernel with itself says faster or slower, and that one that
+is 3 % slower is told in 19 of 20, takes longer to see: ``benchmarks/comparisons.py``.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -22,7 +21,8 @@ from .conftest import wait_for
 
 pytestmark = pytest.mark.gpu
 
-NUMBER = int(os.environ.get("FITUI_TEST_COMPARISONS", "3"))
+NUMBER = 3
+"""Workloads in a dataset, which are all alike: one comparison each."""
 HIDDEN = 4096
 ROWS = 2048
 
@@ -81,9 +81,10 @@ def write(root: Path, solutions: dict[str, int]) -> Path:
         (root / folder).mkdir(parents=True)
     (root / "definitions/rmsnorm/norm.json").write_text(json.dumps(DEFINITION))
     inputs = {name: {"type": "random"} for name in ("x", "weight")}
-    workload = {"uuid": "w", "axes": {"rows": ROWS}, "inputs": inputs}
-    line = json.dumps({"definition": "norm", "workload": workload})
-    (root / "workloads/rmsnorm/norm.jsonl").write_text(f"{line}\n")
+    with (root / "workloads/rmsnorm/norm.jsonl").open("w") as stream:
+        for number in range(NUMBER):
+            workload = {"uuid": f"w{number}", "axes": {"rows": ROWS}, "inputs": inputs}
+            stream.write(json.dumps({"definition": "norm", "workload": workload}) + "\n")
     for name, spin in solutions.items():
         document = {
             "name": name,
@@ -100,19 +101,20 @@ def write(root: Path, solutions: dict[str, int]) -> Path:
     return root
 
 
-def compare(root: Path, a: str, b: str, number: int = 1) -> list[ComparisonRecord]:
-    """Compare some times, one after another."""
-    handles = [
-        submit([root], devices=["cuda:0"], settings=Settings(input_sets=2), compare=(a, b))
-        for _ in range(number)
-    ]
-    records = []
-    for handle in handles:
-        wait_for(handle, lambda found: not found.live, 120 * number)
-        assert handle.state == "finished", handle.progress.message
-        records += handle.folder.read_comparisons().values()
-    assert len(records) == number
+def compare(root: Path, a: str, b: str) -> list[ComparisonRecord]:
+    """Compare on all workloads."""
+    handle = submit([root], devices=["cuda:0"], settings=Settings(input_sets=2), compare=(a, b))
+    wait_for(handle, lambda found: not found.live, 120)
+    assert handle.state == "finished", handle.progress.message
+    records = list(handle.folder.read_comparisons().values())
+    assert len(records) == NUMBER
     return records
+
+
+def ratios(records: list[ComparisonRecord]) -> list[float]:
+    """B's time over A's."""
+    assert all(record.time for record in records), records
+    return [record.time.value for record in records if record.time is not None]
 
 
 def spin_for(root: Path, share: float) -> int:
@@ -120,9 +122,7 @@ def spin_for(root: Path, share: float) -> int:
     spin = 2000
     for attempt in range(6):
         dataset = write(root / str(attempt), {"norm": 0, "spins": spin})
-        (record,) = compare(dataset, "norm", "spins")
-        assert record.time is not None
-        slower = record.time.value - 1
+        slower = fmean(ratios(compare(dataset, "norm", "spins"))) - 1
         if 0.9 * share < slower < 1.1 * share:
             return spin
         # What it adds is proportional to the cycles, unless they are hidden by something else.
@@ -132,26 +132,32 @@ def spin_for(root: Path, share: float) -> int:
 
 def test_a_kernel_is_not_told_from_itself(tmp_path: Path) -> None:
     dataset = write(tmp_path / "dataset", {"norm": 0})
-    found = Counter(record.verdict for record in compare(dataset, "norm", "norm", NUMBER))
-    assert found[Verdict.FASTER] + found[Verdict.SLOWER] <= (NUMBER >= 200), found
-    assert found[Verdict.FAILED] == 0
+    found = Counter(record.verdict for record in compare(dataset, "norm", "norm"))
+    assert found[Verdict.SAME] + found[Verdict.UNCLEAR] == NUMBER, found
 
 
 def test_clocks_are_known_and_agree(tmp_path: Path) -> None:
     dataset = write(tmp_path / "dataset", {"norm": 0})
-    (record,) = compare(dataset, "norm", "norm")
-    assert record.cycles is not None
-    assert record.time is not None
-    assert record.cycles.value == pytest.approx(record.time.value, abs=0.02)
-    assert all(200 < clock < 4000 for block in record.blocks for clock in block.clock_mhz)
+    for record in compare(dataset, "norm", "norm"):
+        assert record.cycles is not None
+        assert record.time is not None
+        assert record.cycles.value == pytest.approx(record.time.value, abs=0.02)
+        assert all(200 < clock < 4000 for block in record.blocks for clock in block.clock_mhz)
+
+
+def test_a_pair_of_processes_goes_to_another_workload_quickly(tmp_path: Path) -> None:
+    dataset = write(tmp_path / "dataset", {"norm": 0})
+    records = compare(dataset, "norm", "norm")
+    # The first workload of a round bears the start of its processes.
+    least = min(record.elapsed_s / len(record.a_ns) for record in records)
+    assert least < 0.5, least
 
 
 @pytest.mark.parametrize("share", [0.10, 0.03])
 def test_one_that_spins_is_slower(tmp_path: Path, share: float) -> None:
     spin = spin_for(tmp_path / "probe", share)
     dataset = write(tmp_path / "dataset", {"norm": 0, "spins": spin})
-    records = compare(dataset, "norm", "spins", NUMBER)
+    records = compare(dataset, "norm", "spins")
     found = Counter(record.verdict for record in records)
-    ratios = [record.time.value for record in records if record.time is not None]
-    assert found[Verdict.SLOWER] >= 0.95 * NUMBER, (found, ratios, spin)
-    assert all(abs(ratio - 1 - share) < 0.02 for ratio in ratios), (ratios, spin)
+    assert found[Verdict.SLOWER] == NUMBER, (found, ratios(records), spin)
+    assert all(abs(ratio - 1 - share) < 0.02 for ratio in ratios(records)), (ratios(records), spin)
