@@ -71,7 +71,7 @@ COMMANDS: tuple[Command, ...] = (
         "compare",
         "Compare the two marked solutions, or the marked one with that under the cursor.",
         ("pairs",),
-        7,
+        5,
     ),
     Command("open", ("enter",), "open", "Go into what is under the cursor.", ("rows",), 1),
     Command(

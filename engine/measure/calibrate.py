@@ -21,6 +21,8 @@ _SHORT, _LONG = 20_000, 200_000
 _SIZE = 8192
 """Rows and columns of matrices: enough to fill any GPU."""
 _BUFFER = 4 << 30
+_JITTER_NS = 4
+"""What the fitting of the device's clock to the host's adds to a difference."""
 _TIMES = 40
 _HEAVY_TIMES = 6
 
@@ -55,7 +57,7 @@ def calibrate(page: int) -> Calibration:
         timer=timer.name,
         empty_call_us=median(empty) / 1e3,
         event_floor_us=_event_floor(spin(_LONG)),
-        granularity_ns=min((step for step in steps if step), default=1),
+        granularity_ns=min((step for step in steps if step > _JITTER_NS), default=1),
         intercept_us=(short - _SHORT * ns_per_cycle) / 1e3,
         clock_mhz=1e3 / ns_per_cycle,
         ceilings=Ceilings(

@@ -10,7 +10,6 @@ tells the clock, and what ran outside, on any stream but ours, was launched late
 from __future__ import annotations
 
 import time
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any
@@ -18,7 +17,8 @@ from typing import Any
 import torch
 
 from engine.measure.activity import Record, make_recorder
-from engine.measure.driver import DISCARD, GATE, LINE, SPIN, Driver, DriverRefused, Kernels
+from engine.measure.attribution import Share, attribute
+from engine.measure.driver import DISCARD, LINE, SPIN, Driver, DriverRefused, Kernels
 from engine.measure.gate import StreamGate
 from engine.measure.timers import CannotMeasure, Sample
 
@@ -77,7 +77,7 @@ class CudaTimer:
         self._start = torch.cuda.Event(enable_timing=True)
         self._end = torch.cuda.Event(enable_timing=True)
         self._own_id = self._find_own_id()
-        self._ignored: list[tuple[int, int]] = []
+        self._cold = True
 
     def _find_own_id(self) -> int:
         """What the records call our own stream."""
@@ -92,7 +92,6 @@ class CudaTimer:
 
     def begin(self) -> None:
         """See ``Timer``."""
-        self._ignored.clear()
         if self._driver is not None:
             with suppress(DriverRefused):
                 self._driver.forget_persisting_lines()
@@ -106,11 +105,14 @@ class CudaTimer:
     def measure(self, call: Callable[[], Any], *, cold: bool = True) -> Sample:
         """See ``Timer``."""
         recorder = self._recorder
+        self._cold = cold
         if cold:
             self._empty_cache()
         torch.cuda.synchronize()
         if not cold:
-            self._ignore(call)
+            # Brings the inputs into the cache.
+            call()
+            torch.cuda.synchronize()
         # The device is idle now and again at the end: what it does in between is the call's.
         opened = recorder.now() if recorder is not None else 0
         stream = torch.cuda.current_stream().cuda_stream
@@ -159,49 +161,28 @@ class CudaTimer:
                     threads=256,
                 )
 
-    def _ignore(self, call: Callable[[], Any]) -> None:
-        """Make a call that brings its inputs into the cache."""
-        begun = self._recorder.now() if self._recorder is not None else 0
-        call()
-        torch.cuda.synchronize()
-        if self._recorder is not None:
-            self._ignored.append((begun, self._recorder.now()))
-
     def settle(self, samples: Sequence[Sample]) -> None:
         """See ``Timer``: one look at the records for many calls."""
         if self._recorder is None:
             return
         time.sleep(_LISTEN_S)
         torch.cuda.synchronize()
-        records = self._recorder.take()
-        starts = [record.start for record in records]
-        outside = set(range(len(records)))
-        for begun, ended in self._ignored:
-            outside.difference_update(
-                range(bisect_left(starts, begun), bisect_right(starts, ended))
-            )
-        for sample in samples:
-            opened, closed = sample.window
-            first, last = bisect_left(starts, opened), bisect_right(starts, closed)
-            outside.difference_update(range(first, last))
-            describe(sample, records[first:last])
-        if samples and any(records[number].stream != self._own_id for number in outside):
+        windows = [sample.window for sample in samples]
+        shares, late = attribute(self._recorder.take(), windows, self._own_id, cold=self._cold)
+        for sample, share in zip(samples, shares, strict=True):
+            describe(sample, share)
+        if samples and late:
             samples[-1].flags.append(LATE)
 
 
-def describe(sample: Sample, records: list[Record]) -> None:
-    """Say of a call what the device did in its window.
+def describe(sample: Sample, share: Share) -> None:
+    """Say of a call what the device did.
 
     Args:
         sample: Is completed.
-        records: All that ran in the window, by start. Our own kernels come first of their name.
+        share: What belongs to it.
     """
-    ours = {
-        name: next((record for record in records if record.name == name), None)
-        for name in (SPIN, GATE)
-    }
-    own = [record for record in records if record not in ours.values()]
-    clock = ours[SPIN]
+    own, clock = share.own, share.clock
     if clock is not None:
         took = max(clock.end - clock.start - CLOCK_OVERHEAD_NS, 1)
         sample.clock_mhz = round(CLOCK_CYCLES / took * 1e3, 1)

@@ -88,6 +88,8 @@ def summarise(samples: Sequence[float]) -> Summary:
     )
 
 
+RESOLUTION_NS = 32
+"""The steps of a GPU's timestamps: no number of samples tells more than half of one."""
 CLOCK_TOLERANCE = 0.03
 """How far the clock of a sample may be from the median of all."""
 
@@ -135,4 +137,7 @@ def is_enough(summary: Summary, settings: Settings, elapsed_s: float) -> bool:
         return False
     if elapsed_s >= settings.time_budget_s:
         return True
-    return summary.interval is not None and summary.interval <= settings.interval
+    if summary.interval is None:
+        return False
+    half = summary.interval * summary.median
+    return half <= max(settings.interval * summary.median, RESOLUTION_NS / 2)

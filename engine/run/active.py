@@ -223,6 +223,8 @@ class ActiveRun:
                                 reference_latency_ms=row.reference_latency_ms,
                                 speedup=row.speedup,
                                 timer=row.timer,
+                                roofline=row.roofline,
+                                flags=row.flags,
                                 message=f"evaluated before, as {row.evaluation}",
                             )
                         )

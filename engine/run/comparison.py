@@ -29,7 +29,7 @@ from engine.run.reference import Reference
 from engine.run.report import NotKept
 from engine.run.rounds import Rounds
 from engine.run.schedule import Unit
-from engine.run.solution_run import MOST_KILLS, Bench, SolutionRun, PutBack
+from engine.run.solution_run import MOST_KILLS, Bench, PutBack, SolutionRun
 from engine.run.turns import FEWEST_CALLS, Case, Checked, Found, SideFailed, blame, measure_pair
 from engine.schema.endings import STATUS_OF, Ending
 from engine.schema.names import Status

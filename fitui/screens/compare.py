@@ -303,12 +303,12 @@ class ComparePage(ListPage):
         if not self.totals or not self.totals[0].totals.workloads:
             return []
         found = self.totals[0].totals
-        line: list[Span] = [(f" {form.count(found.workloads, 'workload')}:", "dim")]
+        line: list[Span] = [(f" of {found.workloads}:", "dim")]
         line.append((f" geomean B/A {ratio_words(found.geomean)}", "title"))
         if interval := interval_words(found.low, found.high):
             line.append((f" ({interval})", ""))
         line.append((f"  by latency {ratio_words(found.weighted)}", "title"))
-        line.append((f"  sum {form.latency(found.a_ms)} and {form.latency(found.b_ms)} us", "dim"))
+        line.append((f"  A {form.latency(found.a_ms)} us, B {form.latency(found.b_ms)} us", "dim"))
         return [line]
 
     def preview(self) -> Lines | None:

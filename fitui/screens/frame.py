@@ -304,7 +304,9 @@ class Frame(Screen[None], inherit_bindings=False):
 
     def do_history(self) -> None:
         """History of the solution under the cursor, on the workload there if there is one."""
-        self.go(View("history", self.page.solution(), other=self.page.workload()))
+        name = self.page.solution()
+        if name:
+            self.go(View("history", name, other=self.page.workload()))
 
     def do_go_problems(self) -> None:
         """Bad files."""

@@ -114,9 +114,11 @@ class HistoryPage(ListPage, TraceRows):
         self._words = words
         found = self._looked.found
         kept = keep_matching(self.fields, found.rows if found else [], words)
-        if kept != self._shown:
-            self._shown = kept
-            self._points = points_of(kept, relative=not self.view.other)
+        points = points_of(kept, relative=not self.view.other)
+        if points != self._points:
+            # Else the same tuple, so that the chart need not be drawn again.
+            self._points = points
+        self._shown = kept
         super().apply(words)
 
     def load(self, words: str, sort: str) -> FetchedRows:

@@ -10,7 +10,7 @@ from statistics import median
 
 from msgspec import Struct
 
-from engine.measure.verdicts import Latency, spread_of, verdict_of_separate
+from engine.measure.verdicts import Latency, verdict_of_separate
 from engine.schema import Status
 from engine.schema.run import Verdict
 from engine.store import TraceRow, TraceStore
@@ -122,7 +122,8 @@ def rows_of(traces: Sequence[TraceRow], lines: Mapping[int, Line]) -> list[Histo
     Returns:
         A row for each, in the same order.
     """
-    spread = _spread(traces)
+    # Only of those before: a regression must not count as the noise that it is measured by.
+    spread = _Spread()
     passed: dict[tuple[str, str, str], TraceRow] = {}
     before: TraceRow | None = None
     rows: list[HistoryRow] = []
@@ -132,13 +133,14 @@ def rows_of(traces: Sequence[TraceRow], lines: Mapping[int, Line]) -> list[Histo
         if before is not None:
             version = _version_change(before, trace)
             environment = _environment_change(before, trace, lines)
-        key = (trace.workload, trace.hardware, trace.timer)
+        key = _group(trace)
         verdict = None
         if is_timed(trace):
             if (last := passed.get(key)) is not None:
-                found, _why = verdict_of_separate(_latency(last), _latency(trace), spread)
+                found, _why = verdict_of_separate(_latency(last), _latency(trace), spread.value)
                 verdict = found if found in (Verdict.SLOWER, Verdict.FASTER) else None
             passed[key] = trace
+            spread.add(trace, line)
         rows.append(
             HistoryRow(
                 trace=trace,
@@ -162,14 +164,23 @@ def _latency(trace: TraceRow) -> Latency:
     return Latency(latency_ms=trace.latency_ms or 0.0, timer=trace.timer, hardware=trace.hardware)
 
 
-def _spread(traces: Sequence[TraceRow]) -> float:
-    """By how much evaluations of one and the same thing have differed."""
-    groups: dict[tuple[str, ...], list[float]] = {}
-    for row in traces:
-        if is_timed(row) and row.latency_ms and row.version:
-            key = (row.version, row.workload, row.hardware, row.timer)
-            groups.setdefault(key, []).append(row.latency_ms)
-    return spread_of(groups.values())
+class _Spread:
+    """By how much evaluations of one and the same thing have differed so far, relatively."""
+
+    def __init__(self) -> None:
+        self.value = 0.0
+        self._ends: dict[tuple[object, ...], tuple[float, float]] = {}
+
+    def add(self, trace: TraceRow, line: Line | None) -> None:
+        """Take one more into account; a trace that does not say its version tells nothing."""
+        latency = trace.latency_ms or 0.0
+        if not trace.version or latency <= 0:
+            return
+        libs = tuple(sorted(line.libs.items())) if line else ()
+        key = (trace.version, *_group(trace), libs)
+        low, high = self._ends.get(key, (latency, latency))
+        self._ends[key] = low, high = min(low, latency), max(high, latency)
+        self.value = max(self.value, high / low - 1)
 
 
 def _version_change(before: TraceRow, after: TraceRow) -> str:

@@ -13,14 +13,13 @@ from engine.run.progress import Cell
 from engine.schema import Correctness, Status, Trace
 from engine.schema.run import Kind
 from fitui import format as form
+from fitui.measurement import measurement
 from fitui.screens.documents import Line, columns, fact, heading, wrapped
 from fitui.screens.fields import axes_text, cell_mark, phase_letter, phase_words, status_mark
 from fitui.why import why
 
 SPEC = "fitui"
 """Key of this program's own figures in ``correctness.extra``."""
-
-_PASSED_OVER = ("checks", "n", "ci")
 
 
 def trace_lines(trace: Trace, width: int) -> list[Line]:
@@ -43,7 +42,7 @@ def trace_lines(trace: Trace, width: int) -> list[Line]:
         lines += wrapped(line or _first_reason(status, extra), width, "failed")
         if hint:
             lines.append([(f" {hint}", "accent")])
-    lines += _figures(trace, extra)
+    lines += _figures(trace, width)
     lines += _checks(extra)
     return lines
 
@@ -69,23 +68,13 @@ def _share_bad(item: Mapping[str, Any]) -> str:
     return f"{bad} elements wrong"
 
 
-def _figures(trace: Trace, extra: Mapping[str, Any]) -> list[Line]:
+def _figures(trace: Trace, width: int) -> list[Line]:
     evaluation = trace.evaluation
     assert evaluation is not None
     lines: list[Line] = []
     performance, correctness = evaluation.performance, evaluation.correctness
     if performance is not None:
-        spread = ""
-        if isinstance(extra.get("n"), int):
-            spread += f"   n={extra['n']}"
-        if isinstance(extra.get("ci"), int | float):
-            spread += f"   {form.interval(float(extra['ci']))}"
-        lines += heading("timing")
-        lines += [
-            fact("latency", f"{form.latency(performance.latency_ms)} us{spread}", "title"),
-            fact("reference", f"{form.latency(performance.reference_latency_ms)} us"),
-            fact("speedup", form.speedup(performance.speedup_factor)),
-        ]
+        lines += [*heading("measurement"), *measurement(evaluation, width)]
     if correctness is not None:
         lines += heading("correctness")
         lines += [
@@ -157,16 +146,7 @@ def environment_lines(trace: Trace) -> list[Line]:
         lines.append(fact("made by", "another program; no identity was kept"))
     lines += heading("libraries")
     lines += [fact(key, value) for key, value in libs.items() if key not in own]
-    figures = own_figures(evaluation.correctness)
-    rest = {key: value for key, value in figures.items() if key not in _PASSED_OVER}
-    if rest:
-        lines += heading("measured")
-        lines += [fact(key, _plain(value)) for key, value in rest.items()]
     return lines
-
-
-def _plain(value: object) -> str:
-    return _number(value) if isinstance(value, int | float) else str(value)
 
 
 def cell_lines(cell: Cell, width: int) -> list[Line]:

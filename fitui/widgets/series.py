@@ -112,7 +112,7 @@ class Series(LineWidget):
         if y > height + 2 or cursor is None or not self._curve.points:
             return []
         column = column_of(cursor, len(self._curve.points), width)
-        return [(margin + " " * column, ""), ("^", "title")]
+        return [(margin + " " * column + "^", "")]
 
     def _draw(self, width: int, height: int) -> None:
         """Draw plot and letters anew, unless only the cursor has moved."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from engine.measure.activity import Record
+from engine.measure.attribution import Share
 from engine.measure.cuda import CLOCK_CYCLES, CLOCK_OVERHEAD_NS, NOTHING, STREAMS, busy, describe
-from engine.measure.driver import GATE, SPIN
+from engine.measure.driver import SPIN
 from engine.measure.timers import Sample
 
 
@@ -19,7 +20,8 @@ def clock(at: int, mhz: float = 2000.0) -> Record:
 
 def test_a_call_lasts_from_its_first_start_to_its_last_end() -> None:
     found = sample()
-    describe(found, [clock(0), Record(20_000, 21_000, 7, "a"), Record(21_500, 23_000, 7, "b")])
+    own = [Record(20_000, 21_000, 7, "a"), Record(21_500, 23_000, 7, "b")]
+    describe(found, Share(clock=clock(0), own=own))
     assert (found.device_ns, found.busy_ns, found.activities) == (3000, 2500, 2)
     assert found.kernels == [("a", 1000), ("b", 1500)]
     assert (found.clock_mhz, found.flags) == (2000.0, [])
@@ -33,19 +35,12 @@ def test_activities_at_the_same_time_count_once() -> None:
 
 def test_work_on_another_stream_is_told() -> None:
     found = sample()
-    describe(found, [clock(0), Record(20_000, 21_000, 9, "a")])
+    describe(found, Share(clock=clock(0), own=[Record(20_000, 21_000, 9, "a")]))
     assert found.flags == [STREAMS]
     assert found.device_ns == 1000
 
 
 def test_a_call_without_work_is_told() -> None:
     found = sample()
-    describe(found, [clock(0), Record(5, 6, 7, GATE)])
+    describe(found, Share(clock=clock(0)))
     assert (found.device_ns, found.flags) == (0, [NOTHING])
-
-
-def test_only_the_first_kernel_of_our_name_is_ours() -> None:
-    found = sample()
-    describe(found, [clock(0), clock(30_000), Record(60_000, 61_000, 7, "a")])
-    assert found.activities == 2
-    assert found.device_ns == 31_000

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from engine.measure.statistics import (
+    RESOLUTION_NS,
     Summary,
     block_size,
     fewest_samples,
@@ -111,8 +112,13 @@ def summary(n: int, interval: float | None = None, median: float = 1000.0) -> Su
 
 
 def test_a_narrow_interval_is_enough() -> None:
-    assert is_enough(summary(20, SETTINGS.interval), SETTINGS, 0.0)
-    assert not is_enough(summary(20, SETTINGS.interval * 1.01), SETTINGS, 0.0)
+    assert is_enough(summary(20, SETTINGS.interval, 1e6), SETTINGS, 0.0)
+    assert not is_enough(summary(20, SETTINGS.interval * 1.01, 1e6), SETTINGS, 0.0)
+
+
+def test_an_interval_within_a_step_of_the_clock_is_enough() -> None:
+    assert is_enough(summary(20, RESOLUTION_NS / 2 / 1700, 1700.0), SETTINGS, 0.0)
+    assert not is_enough(summary(20, RESOLUTION_NS * 0.51 / 1700, 1700.0), SETTINGS, 0.0)
 
 
 def test_a_narrow_interval_of_too_few_samples_is_not_enough() -> None:

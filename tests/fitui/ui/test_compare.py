@@ -108,7 +108,7 @@ async def test_traces_alone_are_unclear_or_clear(start: Start, size: tuple[int, 
         assert cells(driver, 2)[5:7] == ["", "never measured"]
         assert "B is 1 slower, 1 unclear" in driver.bench.bar.text
         below = next(text for text in driver.screen().splitlines() if "geomean B/A" in text)
-        assert "2 workloads: geomean B/A 1.425  by latency 1.508" in below
+        assert "of 2: geomean B/A 1.425  by latency 1.508  A 25.0 us, B 37.7 us" in below
         assert "r measures both in turns" in driver.status
         assert all(len(text) <= size[0] for text in driver.screen().splitlines())
         await driver.press("tab")
@@ -136,7 +136,7 @@ async def test_what_a_run_measures_streams_in(
         measuring.measured(1, 0.5, Verdict.FASTER)
         measuring.measured(2, 1.0, Verdict.SAME)
         await driver.shows("B is 1 same, 1 faster, 1 slower")
-        await driver.shows("3 workloads: geomean B/A 0.855 (0.85")
+        await driver.shows("of 3: geomean B/A 0.855 (0.85")
         if size[0] == 200:
             await driver.shows("time B/A     1.250   1.246-1.254")
         measuring.event(Kind.RUN_FINISHED, state="finished")
