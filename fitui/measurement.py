@@ -170,7 +170,8 @@ def _speedup(speedup: float, own: Mapping[str, Any]) -> str:
         low, high = (_number({"": end}, "") for end in ends)
         if low is not None and high is not None:
             parts.append(f"{form.speedup(low)} to {form.speedup(high)}")
-            together = own.get("together") is True
+            reference = own.get("reference")
+            together = isinstance(reference, dict) and reference.get("together") is True
             parts.append("measured in turns" if together else "not measured in turns")
     return "   ".join(parts)
 

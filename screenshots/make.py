@@ -25,9 +25,12 @@ _PLACE = ("x", "textLength")
 FONT = "DejaVu Sans Mono"
 SIZES = ((80, 24), (120, 36))
 DEFINITION = "rmsnorm_h4096"
+RECORDED = "gemm_n4096_k4096"
+"""Has results of a GPU in the bundled dataset."""
 RUN_LIMIT_S = 600.0
 
 SCENES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("triage", "triage", ()),
     ("definitions", "definitions", ("j", "j", "j")),
     ("definition", f"definition {DEFINITION}", ()),
     ("workloads", f"definition {DEFINITION} tab:workloads", ()),
@@ -38,6 +41,10 @@ SCENES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("trace-runtime-error", "traces status:RUNTIME_ERROR", ("enter",)),
     ("trace-log", "traces status:RUNTIME_ERROR", ("enter", "tab", "e")),
     ("trace-passed", "traces status:PASSED", ("enter",)),
+    ("trace-h200", f"traces def:{RECORDED} sort:latency", ("enter",)),
+    ("compare", f"compare torch_{RECORDED} triton_{RECORDED}", ()),
+    ("history", f"history triton_{DEFINITION}", ()),
+    ("devices", "devices", ()),
     ("solution", f"solution triton_{DEFINITION}", ()),
     ("runs", "runs", ()),
     ("run", "runs", ("enter",)),
@@ -121,6 +128,12 @@ def write_png(svg: str, target: Path) -> None:
     """The picture as pixels. The renderer ignores textLength, hence `placed`."""
     import cairosvg
 
+    # The monospaced font has no braille, of which charts are made.
+    svg = re.sub(
+        r"<text ([^>]*)>([^<]*[\u2800-\u28ff][^<]*)</text>",
+        r'<text style="font-family: DejaVu Sans" \1>\2</text>',
+        svg,
+    )
     cairosvg.svg2png(bytestring=svg.encode(), write_to=str(target), scale=1.5)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from engine.evaluate import indexer, inputs, sampling, shaping
 from engine.evaluate.compare import compare_tensors
+from engine.evaluate.draw import HOST, Maker
 from engine.evaluate.facts import Check, Rule
 from engine.evaluate.inputs import Value
 from engine.schema.definition import Definition
@@ -19,9 +20,14 @@ class Evaluator(Protocol):
     """What the trusted process asks of an evaluator."""
 
     def make_inputs(
-        self, definition: Definition, workload: Workload, seed: str, blobs: Mapping[str, str]
+        self,
+        definition: Definition,
+        workload: Workload,
+        seed: str,
+        blobs: Mapping[str, str],
+        maker: Maker = HOST,
     ) -> dict[str, Value]:
-        """One set of inputs, in host memory."""
+        """One set of inputs, in host memory or where ``maker`` leaves them."""
 
     def expect(self, run: Callable[[], Any]) -> list[torch.Tensor]:
         """What the reference says of a set; empty where outputs are judged without."""
@@ -37,7 +43,9 @@ class Evaluator(Protocol):
         """Judge the outputs of one or several calls, whose form has been checked."""
 
 
-MakeInputs: TypeAlias = Callable[[Definition, Workload, str, Mapping[str, str]], dict[str, Value]]
+MakeInputs: TypeAlias = Callable[
+    [Definition, Workload, str, Mapping[str, str], Maker], dict[str, Value]
+]
 
 
 class DefaultEvaluator:
@@ -51,10 +59,15 @@ class DefaultEvaluator:
         self._make = make
 
     def make_inputs(
-        self, definition: Definition, workload: Workload, seed: str, blobs: Mapping[str, str]
+        self,
+        definition: Definition,
+        workload: Workload,
+        seed: str,
+        blobs: Mapping[str, str],
+        maker: Maker = HOST,
     ) -> dict[str, Value]:
         """See ``Evaluator``."""
-        return self._make(definition, workload, seed, blobs)
+        return self._make(definition, workload, seed, blobs, maker)
 
     def expect(self, run: Callable[[], Any]) -> list[torch.Tensor]:
         """See ``Evaluator``."""
@@ -81,10 +94,15 @@ class SamplingEvaluator:
     """Samples lie in the allowed support and follow the allowed distribution."""
 
     def make_inputs(
-        self, definition: Definition, workload: Workload, seed: str, blobs: Mapping[str, str]
+        self,
+        definition: Definition,
+        workload: Workload,
+        seed: str,
+        blobs: Mapping[str, str],
+        maker: Maker = HOST,
     ) -> dict[str, Value]:
         """As by default, but ``probs`` are probabilities."""
-        return sampling.make_inputs(definition, workload, seed, blobs)
+        return sampling.make_inputs(definition, workload, seed, blobs, maker)
 
     def expect(self, run: Callable[[], Any]) -> list[torch.Tensor]:
         """A reference draws samples too; there is nothing to compare them with."""

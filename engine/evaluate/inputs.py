@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
 from safetensors import SafetensorError, safe_open
 
 from engine.evaluate import random
+from engine.evaluate.draw import HOST, Maker
 from engine.schema.definition import Definition, TensorSpec
 from engine.schema.names import DType
 from engine.schema.workload import RandomInput, SafetensorsInput, ScalarInput, Workload
 
 Value = torch.Tensor | bool | int | float
 
-_FLOAT8_LIMIT = 2.0
+FLOAT8_LIMIT = 2.0
+"""Magnitude to which 8-bit floats are clamped."""
 
 
 class InputError(Exception):
@@ -22,15 +25,20 @@ class InputError(Exception):
 
 
 def make_inputs(
-    definition: Definition, workload: Workload, seed: str, blobs: Mapping[str, str]
+    definition: Definition,
+    workload: Workload,
+    seed: str,
+    blobs: Mapping[str, str],
+    maker: Maker = HOST,
 ) -> dict[str, Value]:
-    """One set of inputs, in host memory, in the order of the definition.
+    """One set of inputs, in the order of the definition.
 
     Args:
         definition: Says names, shapes and dtypes.
         workload: Says where each comes from.
         seed: For what is random.
         blobs: Real path of each blob path that the workload names.
+        maker: Makes what is random; what it leaves on a device stays there.
 
     Raises:
         InputError: A blob or an axis is missing, or does not fit the definition.
@@ -50,7 +58,7 @@ def make_inputs(
             case SafetensorsInput():
                 result[name] = _stored(name, spec, shape, source, blobs)
             case RandomInput():
-                result[name] = random_value(name, spec, shape, workload, seed)
+                result[name] = random_value(name, spec, shape, workload, seed, maker)
     return result
 
 
@@ -102,7 +110,12 @@ def _dtype_of(name: str, spec: TensorSpec) -> torch.dtype:
 
 
 def random_value(
-    name: str, spec: TensorSpec, shape: tuple[int, ...] | None, workload: Workload, seed: str
+    name: str,
+    spec: TensorSpec,
+    shape: tuple[int, ...] | None,
+    workload: Workload,
+    seed: str,
+    maker: Maker,
 ) -> Value:
     """A random input.
 
@@ -113,21 +126,17 @@ def random_value(
     Raises:
         InputError: torch cannot hold the dtype.
     """
-    bits = random.stream(seed, name)
+    words = random.stream(seed, name)
     dtype = _dtype_of(name, spec)
-    count = 1
-    for length in shape or ():
-        count *= length
+    count = math.prod(shape or ())
     if dtype is torch.bool:
-        tensor = torch.from_numpy(random.integers(bits, count, 2)).to(torch.bool)
+        tensor = maker.integers(words, count, 2, dtype)
     elif dtype.is_floating_point:
-        tensor = torch.from_numpy(random.normal(bits, count))
-        if dtype.itemsize == 1:
-            tensor = tensor.clamp(-_FLOAT8_LIMIT, _FLOAT8_LIMIT)
-        tensor = tensor.to(dtype)
+        limit = FLOAT8_LIMIT if dtype.itemsize == 1 else math.inf
+        tensor = maker.normal(words, count, dtype, limit)
     else:
         bound = min((length for length in workload.axes.values() if length > 0), default=1)
-        tensor = torch.from_numpy(random.integers(bits, count, min(bound, 127))).to(dtype)
+        tensor = maker.integers(words, count, min(bound, 127), dtype)
     if shape is None:
         value: bool | int | float = tensor.item()
         return value

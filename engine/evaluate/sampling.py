@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.evaluate import inputs, random
+from engine.evaluate.draw import HOST, Maker
 from engine.evaluate.facts import Check
 from engine.evaluate.inputs import Value
 from engine.schema.definition import Definition
@@ -35,16 +36,20 @@ WORST = 8
 
 
 def make_inputs(
-    definition: Definition, workload: Workload, seed: str, blobs: Mapping[str, str]
+    definition: Definition,
+    workload: Workload,
+    seed: str,
+    blobs: Mapping[str, str],
+    maker: Maker = HOST,
 ) -> dict[str, Value]:
     """Inputs as by default, but a random ``probs`` holds rows of probabilities."""
-    values = inputs.make_inputs(definition, workload, seed, blobs)
+    values = inputs.make_inputs(definition, workload, seed, blobs, maker)
     for name, spec in definition.inputs.items():
         shape = definition.shape_of(name, workload.axes)
         drawn = isinstance(workload.inputs[name], RandomInput)
         if name == "probs" and drawn and shape is not None and len(shape) == 2:
-            rows = random.heavy_tailed_rows(random.stream(seed, name), *shape)
-            values[name] = torch.from_numpy(rows).to(inputs.torch_dtype(spec.dtype))
+            rows = maker.heavy_tailed_rows(random.stream(seed, name), *shape)
+            values[name] = rows.to(inputs.torch_dtype(spec.dtype))
     return values
 
 

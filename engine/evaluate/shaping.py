@@ -13,7 +13,8 @@ from collections.abc import Mapping
 import torch
 
 from engine.evaluate import random
-from engine.evaluate.inputs import Value, make_inputs
+from engine.evaluate.draw import HOST, Maker
+from engine.evaluate.inputs import FLOAT8_LIMIT, Value, make_inputs
 from engine.schema.definition import Definition
 from engine.schema.workload import RandomInput, Workload
 
@@ -37,14 +38,18 @@ _SCALE_BYTES = 4
 
 
 def experts(
-    definition: Definition, workload: Workload, seed: str, blobs: Mapping[str, str]
+    definition: Definition,
+    workload: Workload,
+    seed: str,
+    blobs: Mapping[str, str],
+    maker: Maker = HOST,
 ) -> dict[str, Value]:
     """Inputs of a mixture of experts.
 
     Scales are positive, and products stay near 1. Weights that kernels keep in 4 bits are numbers
     that 4 bits can hold. Logits of 16 bits have no ties, and a bias does not outweigh them.
     """
-    values = make_inputs(definition, workload, seed, blobs)
+    values = make_inputs(definition, workload, seed, blobs, maker)
     float4 = any(tag.startswith("quantization:float4") for tag in definition.tags)
     for name, tensor in _random(values, workload):
         if name in _WEIGHTS_OF:
@@ -61,7 +66,11 @@ def experts(
 
 
 def recurrence(
-    definition: Definition, workload: Workload, seed: str, blobs: Mapping[str, str]
+    definition: Definition,
+    workload: Workload,
+    seed: str,
+    blobs: Mapping[str, str],
+    maker: Maker = HOST,
 ) -> dict[str, Value]:
     """Inputs of a recurrent state's update, under which the state stays bounded.
 
@@ -69,7 +78,7 @@ def recurrence(
     read would be small beside the tolerance. The decay of a state space model is negative and one
     number a head, its steps are small.
     """
-    values = make_inputs(definition, workload, seed, blobs)
+    values = make_inputs(definition, workload, seed, blobs, maker)
     for name, tensor in _random(values, workload):
         if definition.op_type == "gdn" and name == "k":
             values[name] = tensor.float().mul_(1 / math.sqrt(tensor.shape[-1])).to(tensor.dtype)
@@ -82,16 +91,20 @@ def recurrence(
 
 
 def sparse_attention(
-    definition: Definition, workload: Workload, seed: str, blobs: Mapping[str, str]
+    definition: Definition,
+    workload: Workload,
+    seed: str,
+    blobs: Mapping[str, str],
+    maker: Maker = HOST,
 ) -> dict[str, Value]:
     """Inputs of sparse attention: indices point into the cache, none twice for a token."""
-    values = make_inputs(definition, workload, seed, blobs)
+    values = make_inputs(definition, workload, seed, blobs, maker)
     for name, tensor in _random(values, workload):
         if name == "sparse_indices":
             pages, page_size = (definition.shape_of("ckv_cache", workload.axes) or (0, 0))[:2]
             rows, width = tensor.shape
-            bits = random.stream(seed, f"{name} start")
-            start = torch.from_numpy(random.integers(bits, rows, pages * page_size))
+            words = random.stream(seed, f"{name} start")
+            start = HOST.integers(words, rows, pages * page_size, torch.int64)
             run = torch.arange(width).masked_fill(torch.arange(width) >= pages * page_size, -1)
             found = (start.unsqueeze(1) + run) % max(1, pages * page_size)
             values[name] = found.masked_fill(run == -1, -1).to(tensor.dtype)
@@ -99,20 +112,24 @@ def sparse_attention(
 
 
 def topk_indexer(
-    definition: Definition, workload: Workload, seed: str, blobs: Mapping[str, str]
+    definition: Definition,
+    workload: Workload,
+    seed: str,
+    blobs: Mapping[str, str],
+    maker: Maker = HOST,
 ) -> dict[str, Value]:
     """Inputs of an indexer: the bytes of its cache are 8-bit floats, then their positive scales."""
-    values = make_inputs(definition, workload, seed, blobs)
+    values = make_inputs(definition, workload, seed, blobs, maker)
     for name, tensor in _random(values, workload):
         if name == "k_index_cache_fp8" and tensor.dim() == 4:
             pages, page_size, _, width = tensor.shape
             count = pages * page_size
-            bits = random.stream(seed, f"{name} keys")
-            numbers = torch.from_numpy(random.normal(bits, count * (width - _SCALE_BYTES)))
-            keys = numbers.clamp_(-2.0, 2.0).to(torch.float8_e4m3fn).view(torch.int8)
-            bits = random.stream(seed, f"{name} scales")
-            scales = (1.0 + torch.from_numpy(random.normal(bits, count)) / 4.0).view(torch.int8)
-            parts = [keys.reshape(pages, -1), scales.reshape(pages, -1)]
+            words = random.stream(seed, f"{name} keys")
+            numbers = count * (width - _SCALE_BYTES)
+            keys = maker.normal(words, numbers, torch.float8_e4m3fn, FLOAT8_LIMIT)
+            words = random.stream(seed, f"{name} scales")
+            scales = 1.0 + maker.normal(words, count, torch.float32).to(keys.device) / 4.0
+            parts = [part.view(torch.int8).reshape(pages, -1) for part in (keys, scales)]
             values[name] = torch.cat(parts, dim=1).reshape(tensor.shape)
     return values
 
@@ -127,7 +144,7 @@ def _unit(definition: Definition, workload: Workload, weights: str) -> float:
 
 def _round_to_float4(tensor: torch.Tensor) -> None:
     """Replace each number by the nearest that 4 bits hold; expert by expert, to need no copy."""
-    levels = torch.tensor(_FLOAT4)
+    levels = torch.tensor(_FLOAT4, device=tensor.device)
     middles = (levels[1:] + levels[:-1]) / 2
     for part in tensor:
         nearest = torch.bucketize(part.float().abs(), middles, out_int32=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
@@ -37,8 +37,13 @@ def aligned(offset: int) -> int:
     return -(-offset // ALIGNMENT) * ALIGNMENT
 
 
-def write_sealed(parts: Iterable[memoryview], name: str = "tensors") -> int:
+def write_sealed(parts: Iterable[memoryview | Iterator[memoryview]], name: str = "tensors") -> int:
     """Write parts one after another, each aligned, into a new sealed memory file.
+
+    Args:
+        parts: The bytes of each, whole or in pieces; a piece is written before the next is asked
+            for, so that all may lie in the same place.
+        name: Of the file.
 
     Returns:
         Its descriptor, which the caller owns.
@@ -47,14 +52,13 @@ def write_sealed(parts: Iterable[memoryview], name: str = "tensors") -> int:
     try:
         offset = 0
         for part in parts:
-            view = part.cast("B")
-            start = aligned(offset)
-            written = 0
-            while written < len(view):
-                written += os.pwrite(
-                    descriptor, view[written : written + (1 << 30)], start + written
-                )
-            offset = start + len(view)
+            offset = aligned(offset)
+            for piece in (part,) if isinstance(part, memoryview) else part:
+                rest = piece.cast("B")
+                while rest:
+                    # No call writes more than 2 GiB.
+                    written = os.pwrite(descriptor, rest[: 1 << 30], offset)
+                    rest, offset = rest[written:], offset + written
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
     except BaseException:
         os.close(descriptor)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import mmap
 import random
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 
-from engine.run.memory import aligned
+from engine.run.memory import aligned, write_sealed
 from engine.run.protocol import TensorMeta
+
+PIECE = 16 << 20
+"""Bytes of a device's tensor that are copied at once."""
 
 
 def dtype_named(name: str) -> torch.dtype:
@@ -46,16 +50,55 @@ def describe(name: str, value: Any, offset: int) -> tuple[TensorMeta, memoryview
     if value.layout is not torch.strided or value.is_nested:
         kind = "nested" if value.is_nested else str(value.layout).removeprefix("torch.")
         return TensorMeta(name=name, dtype=f"{kind} tensor", shape=None), None, offset
-    part = tensor_bytes(value)
-    start = aligned(offset)
-    meta = TensorMeta(
+    meta = _plain_meta(name, value, offset)
+    return meta, tensor_bytes(value), meta.offset + meta.nbytes
+
+
+def _plain_meta(name: str, tensor: torch.Tensor, offset: int) -> TensorMeta:
+    return TensorMeta(
         name=name,
-        dtype=dtype_name(value.dtype),
-        shape=list(value.shape),
-        offset=start,
-        nbytes=len(part),
+        dtype=dtype_name(tensor.dtype),
+        shape=list(tensor.shape),
+        offset=aligned(offset),
+        nbytes=tensor.numel() * tensor.element_size(),
     )
-    return meta, part, start + len(part)
+
+
+def write_tensors(tensors: Mapping[str, torch.Tensor], name: str) -> tuple[list[TensorMeta], int]:
+    """Write plain, dense tensors into a new sealed memory file.
+
+    Large ones of a device never lie as a whole in host memory besides.
+
+    Args:
+        tensors: By name, in the order in which to write them.
+        name: Of the file.
+
+    Returns:
+        Where each lies, and the file's descriptor, which the caller owns.
+    """
+    metas: list[TensorMeta] = []
+    for key, tensor in tensors.items():
+        end = metas[-1].offset + metas[-1].nbytes if metas else 0
+        metas.append(_plain_meta(key, tensor, end))
+    return metas, write_sealed(map(_whole_or_pieces, tensors.values()), name)
+
+
+def _whole_or_pieces(tensor: torch.Tensor) -> memoryview | Iterator[memoryview]:
+    if not tensor.is_cuda or tensor.numel() * tensor.element_size() <= PIECE:
+        return tensor_bytes(tensor)
+    # A device copies several times faster to host memory that cannot be paged out.
+    return pieces(tensor, torch.empty(PIECE, dtype=torch.uint8, pin_memory=True))
+
+
+def pieces(tensor: torch.Tensor, staging: torch.Tensor) -> Iterator[memoryview]:
+    """The elements of a tensor as bytes, in row-major order, one piece after another.
+
+    Args:
+        tensor: Plain and dense.
+        staging: Bytes in host memory, which hold each piece until the next is asked for.
+    """
+    for part in tensor.contiguous().reshape(-1).view(torch.uint8).split(len(staging)):
+        yield tensor_bytes(staging[: len(part)].copy_(part))
 
 
 def read_tensors(metas: list[TensorMeta], memory: mmap.mmap | None) -> dict[str, torch.Tensor]:

@@ -15,12 +15,13 @@ from typing import Any
 
 import torch
 
+from engine.evaluate.draw import Maker
 from engine.evaluate.evaluators import BY_NAME
 from engine.evaluate.inputs import Value, torch_dtype
 from engine.measure.work import work_of
 from engine.run import protocol
-from engine.run.memory import map_sealed, write_sealed
-from engine.run.tensors import describe, fresh_copy, read_tensor
+from engine.run.memory import map_sealed
+from engine.run.tensors import fresh_copy, read_tensor, write_tensors
 from engine.run.worker import Reply, Worker
 from engine.schema.definition import Definition
 
@@ -54,6 +55,7 @@ class TrustedWorker(Worker):
         super().__init__(device, page)
         self._definition: Definition | None = None
         self._trusted: dict[int, TrustedSet] = {}
+        self._maker = Maker(self.device if self.device.type == "cuda" else None)
         # The reference is the yardstick: no shortcuts in its arithmetic.
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
@@ -100,7 +102,9 @@ class TrustedWorker(Worker):
     def _generate(self, message: protocol.Generate) -> Reply:
         definition = self._known()
         evaluator = BY_NAME[message.evaluator]
-        values = evaluator.make_inputs(definition, message.workload, message.seed, message.blobs)
+        values = evaluator.make_inputs(
+            definition, message.workload, message.seed, message.blobs, self._maker
+        )
         made = TrustedSet(values, self.device)
         arguments = made.arguments()
         self.synchronize()
@@ -110,19 +114,14 @@ class TrustedWorker(Worker):
         call_s = time.monotonic() - started
         self._check_expected(made.expected, message)
         self._trusted[message.key] = made
-        metas, parts, offset = [], [], 0
-        scalars: dict[str, bool | int | float] = {}
-        for name, value in values.items():
-            if not isinstance(value, torch.Tensor):
-                scalars[name] = value
-                continue
-            meta, part, offset = describe(name, value, offset)
-            metas.append(meta)
-            if part is not None:
-                parts.append(part)
+        tensors = {key: value for key, value in values.items() if isinstance(value, torch.Tensor)}
+        scalars = {
+            key: value for key, value in values.items() if not isinstance(value, torch.Tensor)
+        }
         work = work_of(definition, message.workload.axes, made.values)
+        metas, descriptor = write_tensors(tensors, "inputs")
         reply = protocol.Inputs(tensors=metas, scalars=scalars, call_s=call_s, work=work)
-        return reply, (write_sealed(parts, "inputs"),)
+        return reply, (descriptor,)
 
     def _check_expected(self, expected: list[Any], message: protocol.Generate) -> None:
         definition = self._known()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,27 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from engine.evaluate.draw import HOST, Maker
 from engine.evaluate.inputs import InputError, make_inputs, torch_dtype
 from engine.schema import Definition, DType, Workload
 from engine.schema.definition import AxisConst, AxisVar, TensorSpec
 from engine.schema.workload import RandomInput, SafetensorsInput, ScalarInput
 
 STORED = SafetensorsInput(path="blob/x.safetensors", tensor_key="x")
+
+GOLDEN = {
+    "float32": "852e9991db0a6e02",
+    "float16": "6cda0d89162cf46a",
+    "bfloat16": "00a30b1110680fab",
+    "float8_e4m3fn": "b29d54120187a495",
+    "float8_e5m2": "652ade942429db16",
+    "int64": "b897636d29fd3abf",
+    "int32": "d7a838a395553ee4",
+    "int16": "142fc87459ebe0ac",
+    "int8": "ced7dc6ed7bb16bd",
+    "bool": "b956a6181b34f6db",
+}
+"""Beginnings of the SHA-256 of 210,000 random values of each dtype."""
 
 
 def definition(dtype: str = "float32", shape: Any = ("M", "N")) -> Definition:
@@ -123,6 +139,18 @@ def test_a_random_tensor_has_the_definitions_shape_and_dtype(dtype: DType) -> No
     tensor = make(definition(dtype), RandomInput())
     assert tensor.shape == (3, 4)
     assert tensor.dtype is torch_dtype(dtype)
+
+
+@pytest.mark.parametrize("maker", [HOST, Maker(torch.device("cpu"), worth=1)])
+@pytest.mark.parametrize("dtype", GOLDEN)
+def test_random_tensors_are_the_same_bytes_everywhere(dtype: str, maker: Maker) -> None:
+    found = definition(dtype)
+    found.axes["N"] = AxisConst(value=3)
+    workload = Workload(uuid="w", axes={"M": 70_000}, inputs={"x": RandomInput()})
+    tensor = make_inputs(found, workload, "seed", {}, maker)["x"]
+    assert isinstance(tensor, torch.Tensor)
+    raw = tensor.reshape(-1).view(torch.uint8).numpy().tobytes()
+    assert hashlib.sha256(raw).hexdigest()[:16] == GOLDEN[dtype]
 
 
 def test_a_random_tensor_depends_on_the_seed_alone() -> None:

@@ -7,7 +7,15 @@ import hashlib
 import numpy as np
 import pytest
 
-from engine.evaluate.random import heavy_tailed_rows, integers, normal, stream
+from engine.evaluate.random import (
+    MOST,
+    heavy_tailed_rows,
+    integers,
+    levels,
+    normal,
+    pick,
+    stream,
+)
 
 
 def digest(values: np.ndarray) -> str:
@@ -81,3 +89,34 @@ def test_heavy_tailed_rows_are_probabilities() -> None:
 def test_a_few_tokens_of_a_heavy_tailed_row_hold_much_of_it() -> None:
     row = np.sort(heavy_tailed_rows(stream("s", "p"), 1, 32_000)[0])[::-1]
     assert row[:100].sum() > 100 * row[-16_000:].sum() / 16_000 * 50
+
+
+@pytest.mark.parametrize("start", [0, 4, 1 << 18, 300_000])
+def test_a_series_can_be_entered_anywhere(start: int) -> None:
+    words = stream("s", "n")
+    assert (pick(words, levels(), 999, start) == normal(words, 400_000)[start : start + 999]).all()
+    assert (
+        integers(words, 999, 77, start) == integers(words, 400_000, 77)[start : start + 999]
+    ).all()
+
+
+def test_rows_can_be_entered_anywhere() -> None:
+    words = stream("s", "p")
+    assert (heavy_tailed_rows(words, 2, 33, 4) == heavy_tailed_rows(words, 9, 33)[4:6]).all()
+
+
+def test_a_position_between_blocks_is_refused() -> None:
+    with pytest.raises(ValueError, match="multiples of 4, not at 5"):
+        integers(stream("s", "n"), 8, 2, 5)
+
+
+def test_levels_are_symmetric_and_rise() -> None:
+    assert levels().shape == (MOST + 1,)
+    assert (levels() == -levels()[::-1]).all()
+    assert (np.diff(levels()) > 0).all()
+
+
+def test_a_table_may_hold_anything() -> None:
+    words = stream("s", "n")
+    places = np.arange(MOST + 1, dtype=np.int32)
+    assert (levels()[pick(words, places, 5000)] == normal(words, 5000)).all()

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from engine.evaluate import shaping
+from engine.evaluate.draw import HOST, Maker
+from engine.evaluate.random_torch import bits_of
 from engine.schema import Definition, DType, Workload
 from engine.schema.definition import AxisConst, AxisVar, TensorSpec
 from engine.schema.workload import RandomInput, ScalarInput
@@ -47,10 +49,12 @@ def definition(op_type: str, tags: tuple[str, ...] = (), **axes: int) -> Definit
     )
 
 
-def make(make_inputs: Any, found: Definition, seed: str = "seed") -> dict[str, Any]:
+def make(
+    make_inputs: Any, found: Definition, seed: str = "seed", maker: Maker = HOST
+) -> dict[str, Any]:
     inputs = {name: RandomInput() for name in found.inputs}
     workload = Workload(uuid="w", axes={"T": 40}, inputs=dict(inputs))
-    result: dict[str, Any] = make_inputs(found, workload, seed, {})
+    result: dict[str, Any] = make_inputs(found, workload, seed, {}, maker)
     return result
 
 
@@ -146,3 +150,28 @@ def test_what_a_workload_gives_is_not_touched() -> None:
         uuid="w", axes={"T": 1}, inputs={"output2_scales_scalar": ScalarInput(value=-7.0)}
     )
     assert shaping.experts(found, given, "seed", {}) == {"output2_scales_scalar": -7.0}
+
+
+@pytest.mark.parametrize(
+    "device",
+    [torch.device("cpu"), pytest.param(torch.device("cuda"), marks=pytest.mark.gpu)],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    ("op_type", "make_inputs"),
+    [
+        ("moe", shaping.experts),
+        ("gdn", shaping.recurrence),
+        ("mamba_ssu", shaping.recurrence),
+        ("dsa_paged", shaping.sparse_attention),
+        ("dsa_paged", shaping.topk_indexer),
+    ],
+)
+def test_a_device_makes_and_shapes_the_same_bytes(
+    op_type: str, make_inputs: Any, device: torch.device
+) -> None:
+    found = definition(op_type, ("quantization:float4_e2m1fn_mxfp4",))
+    here = make(make_inputs, found)
+    there = make(make_inputs, found, maker=Maker(device, worth=1))
+    for name, tensor in here.items():
+        assert torch.equal(bits_of(tensor), bits_of(there[name].cpu())), name

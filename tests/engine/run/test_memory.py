@@ -51,6 +51,22 @@ def test_parts_of_wider_elements_are_written_as_bytes() -> None:
     os.close(descriptor)
 
 
+def test_a_part_may_come_in_pieces_that_share_their_place() -> None:
+    place = bytearray(3)
+
+    def pieces() -> Iterator[memoryview]:
+        for text in (b"abc", b"def", b"gh"):
+            place[: len(text)] = text
+            yield memoryview(place)[: len(text)]
+
+    descriptor = write_sealed([memoryview(b"first"), pieces(), memoryview(b"last")])
+    mapped = map_sealed(descriptor)
+    assert mapped is not None
+    assert mapped[ALIGNMENT : 2 * ALIGNMENT] == b"abcdefgh".ljust(ALIGNMENT, b"\0")
+    assert mapped[2 * ALIGNMENT :] == b"last"
+    os.close(descriptor)
+
+
 def test_nothing_at_all_is_no_mapping(sealed: Callable[..., int]) -> None:
     assert map_sealed(sealed()) is None
     assert map_sealed(sealed(b"", b"")) is None

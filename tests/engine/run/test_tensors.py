@@ -11,13 +11,16 @@ import torch
 from engine.run.memory import ALIGNMENT, map_sealed, write_sealed
 from engine.run.protocol import TensorMeta
 from engine.run.tensors import (
+    PIECE,
     describe,
     dtype_name,
     dtype_named,
+    pieces,
     poisoned,
     read_tensor,
     read_tensors,
     tensor_bytes,
+    write_tensors,
 )
 from engine.schema import DType
 
@@ -61,6 +64,47 @@ def test_several_tensors_lie_in_one_file_each_aligned() -> None:
     found = travelled(values)
     assert all(same_bits(found[name], value) for name, value in values.items())
     assert describe("b", values["b"], 3)[0].offset == ALIGNMENT
+
+
+def written(values: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    metas, descriptor = write_tensors(values, "tensors")
+    memory = map_sealed(descriptor)
+    os.close(descriptor)
+    return read_tensors(metas, memory)
+
+
+def test_tensors_written_at_once_arrive_bit_by_bit() -> None:
+    values = {
+        "none": torch.empty(0, 3),
+        "a": torch.arange(3, dtype=torch.int8),
+        "scalar": torch.tensor(2.5, dtype=torch.bfloat16),
+        "turned": torch.arange(12.0).reshape(3, 4).t(),
+        "b": torch.arange(100.0).to(torch.float8_e4m3fn),
+    }
+    found = written(values)
+    assert list(found) == list(values)
+    assert all(same_bits(found[name], value) for name, value in values.items())
+    assert written({}) == {}
+
+
+@pytest.mark.parametrize("size", [1, 7, 8, 24, 100])
+def test_pieces_hold_all_bytes_in_order(size: int) -> None:
+    tensor = torch.arange(6.0).reshape(2, 3).t()
+    parts = [bytes(part) for part in pieces(tensor, torch.empty(size, dtype=torch.uint8))]
+    assert max(map(len, parts)) <= size
+    assert b"".join(parts) == bytes(tensor_bytes(tensor))
+
+
+@pytest.mark.gpu
+def test_large_tensors_of_a_gpu_arrive_bit_by_bit() -> None:
+    values = {
+        "small": torch.arange(5, device="cuda"),
+        "large": torch.arange(PIECE + 3, device="cuda", dtype=torch.int32),
+        "exact": torch.arange(2 * PIECE, device="cuda").to(torch.uint8),
+        "turned": torch.rand(3000, 4001, device="cuda").t(),
+    }
+    found = written(values)
+    assert all(torch.equal(found[name], value.cpu()) for name, value in values.items())
 
 
 def test_nan_keeps_its_bits() -> None:

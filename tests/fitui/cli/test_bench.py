@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import shutil
@@ -92,14 +93,19 @@ def test_the_traces_lie_in_the_overlay(bench: Any, folders: dict[str, str]) -> N
 
 
 def test_the_checkout_is_as_it_was(bench: Any, checkout: Path) -> None:
-    assert not (checkout / "flashinfer_trace/traces").exists()
+    copied = checkout / "flashinfer_trace"
+    bundled = Path(__file__).parents[3] / "flashinfer_trace"
+    files = [file for file in copied.rglob("*") if file.is_file()]
+    assert files
+    assert [file for file in files if not filecmp.cmp(file, bundled / file.relative_to(copied))] == []
     assert not list(checkout.rglob("__pycache__"))
 
 
 def test_the_command_line_reads_back_what_was_run(bench: Any, folders: dict[str, str]) -> None:
     _, evaluations = bench
     verdicts = [item for item in evaluations if item["status"]]
-    listed = fitui("ls", "traces", "--json", **folders)
+    where = f"run:{evaluations[0]['run']}"
+    listed = fitui("ls", "traces", "--where", where, "--json", **folders)
     assert len(listed.stdout.splitlines()) == len(verdicts)
     runs = [json.loads(line) for line in fitui("runs", "--json", **folders).stdout.splitlines()]
     assert [run["state"] for run in runs] == ["finished"]
