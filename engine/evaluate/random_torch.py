@@ -47,7 +47,7 @@ def _multiply(values: torch.Tensor, factor: int) -> tuple[torch.Tensor, torch.Te
     """The upper and the lower 64 bits of unsigned products."""
     factor_high, factor_low = divmod(factor, 1 << 32)
     low = values & _LOW_32_BITS
-    high = _upper(values.clone())
+    high = (values >> 32).bitwise_and_(_LOW_32_BITS)
     # No sum exceeds 64 bits: (2**32 - 1)**2 leaves room for 2 * (2**32 - 1).
     middle = _upper(low * factor_low).add_(low, alpha=factor_high)
     other = (middle & _LOW_32_BITS).add_(high, alpha=factor_low)

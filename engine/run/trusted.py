@@ -6,6 +6,7 @@ No solution's code ever runs here, and expected outputs never leave.
 from __future__ import annotations
 
 import inspect
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from typing import Any
 
 import torch
 
-from engine.evaluate.draw import Maker
+from engine.evaluate.draw import HOST, Maker
 from engine.evaluate.evaluators import BY_NAME
 from engine.evaluate.inputs import Value, torch_dtype
 from engine.measure.work import work_of
@@ -55,7 +56,7 @@ class TrustedWorker(Worker):
         super().__init__(device, page)
         self._definition: Definition | None = None
         self._trusted: dict[int, TrustedSet] = {}
-        self._maker = Maker(self.device if self.device.type == "cuda" else None)
+        self._maker = Maker(self.device) if self.device.type == "cuda" else HOST
         # The reference is the yardstick: no shortcuts in its arithmetic.
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
@@ -102,9 +103,7 @@ class TrustedWorker(Worker):
     def _generate(self, message: protocol.Generate) -> Reply:
         definition = self._known()
         evaluator = BY_NAME[message.evaluator]
-        values = evaluator.make_inputs(
-            definition, message.workload, message.seed, message.blobs, self._maker
-        )
+        values = self._make_inputs(message)
         made = TrustedSet(values, self.device)
         arguments = made.arguments()
         self.synchronize()
@@ -122,6 +121,23 @@ class TrustedWorker(Worker):
         metas, descriptor = write_tensors(tensors, "inputs")
         reply = protocol.Inputs(tensors=metas, scalars=scalars, call_s=call_s, work=work)
         return reply, (descriptor,)
+
+    def _make_inputs(self, message: protocol.Generate) -> dict[str, Value]:
+        """Inputs, large ones on the device, unless it cannot make them."""
+        make = partial(
+            BY_NAME[message.evaluator].make_inputs,
+            self._known(),
+            message.workload,
+            message.seed,
+            message.blobs,
+        )
+        if self._maker is not HOST:
+            try:
+                return make(self._maker)
+            except RuntimeError as error:
+                print(f"inputs are made by the processor: {error}", file=sys.stderr)
+                self._maker = HOST
+        return make(HOST)
 
     def _check_expected(self, expected: list[Any], message: protocol.Generate) -> None:
         definition = self._known()
