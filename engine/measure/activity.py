@@ -103,6 +103,9 @@ class Kineto:
 
     def begin(self) -> None:
         """See ``Recorder``."""
+        if self._profiler is not None:
+            # A call of the block before has raised; only one can run at a time.
+            self._profiler.stop()
         self._profiler = self._new()
         self._profiler.start()
 

@@ -55,7 +55,9 @@ def attribute(
         begin = max(taken, bisect_left(starts, opened - SLACK_NS))
         end = bisect_left(starts, closed + SLACK_NS)
         clock = _find_clock(records, begin, end, own_stream)
-        first = _find_first(records, begin, clock, own_stream, cold=cold)
+        # Our stream was idle then, even by a clock that is off: what it runs later is the call's.
+        busy = bisect_left(starts, opened + SLACK_NS)
+        first = _find_first(records, begin, clock, busy, own_stream, cold=cold)
         last = first
         # What prepares the next call cannot begin before this one has ended. Whoever works on our
         # stream earlier than that works for the call.
@@ -81,17 +83,28 @@ def _find_clock(records: Sequence[Record], begin: int, end: int, own_stream: int
 
 
 def _find_first(
-    records: Sequence[Record], begin: int, clock: int | None, own_stream: int, *, cold: bool
+    records: Sequence[Record],
+    begin: int,
+    clock: int | None,
+    busy: int,
+    own_stream: int,
+    *,
+    cold: bool,
 ) -> int:
-    """Where the activities of a call begin."""
+    """Where the activities of a call begin; from ``busy`` on, those of any stream are its own."""
     if clock is None:
         # Behind what has prepared it.
         first = begin
-        while first < len(records) and records[first].stream == own_stream:
+        while first < busy and records[first].stream == own_stream:
             first += 1
         return first
     first = clock
     # Streams that are not blocked may have begun before that kernel.
-    while cold and own_stream >= 0 and first > begin and records[first - 1].stream != own_stream:
+    while (
+        cold
+        and own_stream >= 0
+        and first > begin
+        and (first > busy or records[first - 1].stream != own_stream)
+    ):
         first -= 1
     return first

@@ -53,6 +53,7 @@ class CudaTimer:
         self._driver: Driver | None = None
         self._kernels: Kernels | None = None
         self._gate: StreamGate | None = None
+        self._blocking = True
         try:
             self._driver = Driver()
             try:
@@ -90,8 +91,12 @@ class CudaTimer:
         records = self._recorder.take()
         return records[0].stream if records else -1
 
-    def begin(self) -> None:
+    def begin(self, *, afresh: bool = False) -> None:
         """See ``Timer``."""
+        if afresh and not self._blocking:
+            # It was another workload that waited inside, or a machine that stood still for once.
+            self._blocking = True
+            self._flags.remove(HOST_SYNC)
         if self._driver is not None:
             with suppress(DriverRefused):
                 self._driver.forget_persisting_lines()
@@ -105,6 +110,7 @@ class CudaTimer:
     def measure(self, call: Callable[[], Any], *, cold: bool = True) -> Sample:
         """See ``Timer``."""
         recorder = self._recorder
+        gate = self._gate if self._blocking else None
         self._cold = cold
         if cold:
             self._empty_cache()
@@ -116,24 +122,22 @@ class CudaTimer:
         # The device is idle now and again at the end: what it does in between is the call's.
         opened = recorder.now() if recorder is not None else 0
         stream = torch.cuda.current_stream().cuda_stream
-        if self._gate is not None:
-            self._gate.close(stream)
         try:
+            self._hold(gate, stream)
             if recorder is None:
                 self._start.record()
-            elif self._kernels is not None:
-                self._kernels.launch(SPIN, stream, CLOCK_CYCLES)
             begun = time.perf_counter_ns()
             result = call()
             host = time.perf_counter_ns() - begun
             if recorder is None:
                 self._end.record()
         finally:
-            released = self._gate.open() if self._gate is not None else False
+            released = gate.open() if gate is not None else False
         torch.cuda.synchronize()
         closed = recorder.now() if recorder is not None else 0
         if released:
-            self._gate = None
+            # The gate is kept: its page is registered with the driver and must stay mapped.
+            self._blocking = False
             self._flags.append(HOST_SYNC)
         span = 0
         if recorder is None:
@@ -145,6 +149,20 @@ class CudaTimer:
             flags=list(self._flags),
             window=(opened, closed),
         )
+
+    def _hold(self, gate: StreamGate | None, stream: int) -> None:
+        """Block the caller's stream and queue what tells the clock.
+
+        Raises:
+            CannotMeasure: The driver no longer does that.
+        """
+        try:
+            if gate is not None:
+                gate.close(stream)
+            if self._recorder is not None and self._kernels is not None:
+                self._kernels.launch(SPIN, stream, CLOCK_CYCLES)
+        except DriverRefused as error:
+            raise CannotMeasure(str(error)) from None
 
     def _empty_cache(self) -> None:
         """Leave nothing of the inputs in the L2 cache, and nothing that has to be written back."""

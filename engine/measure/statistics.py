@@ -104,10 +104,11 @@ def steady(values: Sequence[int], clocks: Sequence[float]) -> tuple[list[int], i
     Returns:
         Those samples, and how many were left out.
     """
-    known = [clock for clock in clocks if clock > 0]
+    known = sorted(clock for clock in clocks if clock > 0)
     if not known:
         return list(values), 0
-    usual = quantile(sorted(known), 0.5)
+    # One that was there: between two clocks there may be no sample at all.
+    usual = known[len(known) // 2]
     kept = [
         value
         for value, clock in zip(values, clocks, strict=True)

@@ -63,8 +63,12 @@ class Timer(Protocol):
 
     name: str
 
-    def begin(self) -> None:
-        """Before the first call of a block."""
+    def begin(self, *, afresh: bool = False) -> None:
+        """Before the first call of a block.
+
+        Args:
+            afresh: The first block of a series: what was learned of other calls does not count.
+        """
 
     def preparing(self) -> AbstractContextManager[Any]:
         """Wherein inputs for the next call are made, so that this is not taken for its work."""
@@ -88,7 +92,7 @@ class CpuTimer:
 
     name = "cpu-clock"
 
-    def begin(self) -> None:
+    def begin(self, *, afresh: bool = False) -> None:
         """See ``Timer``."""
 
     def preparing(self) -> AbstractContextManager[Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from engine.evaluate.facts import Check
 from engine.evaluate.registry import Plan
@@ -259,7 +259,8 @@ class Evaluator:
             result.reference.together = not own.whole
             prepared.timing = prepared.timing or result.reference
         else:
-            result.reference = prepared.timing
+            known = prepared.timing
+            result.reference = known and structs.replace(known, together=False)
         if result.reference is not None and result.reference.timer != result.timing.timer:
             result.timing.flag(f"reference by another timer: {result.reference.timer}")
 
@@ -269,7 +270,8 @@ class Evaluator:
         limit = self._settings.call_limit_s
         calls = random.randint(1, 3)
         # flashinfer's timer lets go of CUPTI behind the back of any other that uses it.
-        timer = "events" if self._settings.timer == FLASHINFER else "auto"
+        wanted = self._settings.timer
+        timer = "events" if wanted == FLASHINFER else wanted
         block = protocol.Block(keys=[item.key], n=calls, timer=timer)
         self._order(block, limit * calls, "a timed call")
         answer, descriptors = self._order(protocol.Export(), limit, "exporting")

@@ -37,18 +37,25 @@ class Incumbents(Struct):
     def learn(self, rows: Iterable[TraceRow]) -> None:
         """Take in what has been measured before."""
         for row in rows:
-            if row.status == Status.PASSED and row.latency_ms:
+            if row.status == Status.PASSED and row.latency_ms is not None:
                 key = row.definition, row.workload, row.hardware, row.timer
-                self._offer(key, row.latency_ms, row.solution)
+                self.offer(key, row.latency_ms, row.solution)
 
-    def _offer(self, key: tuple[str, str, str, str], latency_ms: float, solution: str) -> None:
+    def offer(self, key: tuple[str, str, str, str], latency_ms: float, solution: str) -> None:
+        """Take in a result that stands: what is made again, or fails then, was no best.
+
+        Nothing beats one without any device work, so that it would keep all others from being
+        held against each other.
+        """
+        if latency_ms <= 0:
+            return
         with self._lock:
             known = self._best.get(key)
             if known is None or latency_ms < known[0]:
                 self._best[key] = latency_ms, solution
 
     def beaten(self, key: tuple[str, str, str, str], summary: Summary, solution: str) -> bool:
-        """Whether a result is clearly faster than the best of any other solution; remembers it.
+        """Whether a result is clearly faster than the best of any other solution.
 
         Args:
             key: (definition, workload, hardware, timer).
@@ -57,7 +64,6 @@ class Incumbents(Struct):
         """
         with self._lock:
             known = self._best.get(key)
-        self._offer(key, summary.median / 1e6, solution)
         return known is not None and known[1] != solution and summary.high / 1e6 < known[0]
 
 

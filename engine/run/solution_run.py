@@ -47,6 +47,7 @@ from engine.run.record import Subject, tidy
 from engine.run.reference import Reference, ReferenceFailed
 from engine.run.report import NotKept, require_room
 from engine.run.schedule import Unit
+from engine.run.timing import Timing
 from engine.schema.definition import Definition
 from engine.schema.endings import STATUS_OF, Ending
 from engine.schema.names import Status
@@ -253,7 +254,7 @@ class SolutionRun:
         if self._build_failure is None:
             prepared = self._reference.prepare(cell.workload, plan)
             reference_times.add(cell.workload.axes, prepared.call_s)
-        self._startup_s = None
+        self._startup_s, printed = None, ""
         try:
             child = self._loaded_child()
         except Ended as end:
@@ -264,7 +265,8 @@ class SolutionRun:
             if result.timing is not None:
                 result.limit = judge_times(result.timing, prepared.work, bench.calibration)
             if self._is_new_best(cell, result):
-                self._confirm(cell, plan, result, report)
+                printed = self._take_output()
+                self._confirm_if_possible(cell, plan, result, report)
         self._mark_contention(cell, result, before, bench.look())
         alive = self._child is not None and self._child.ended is None
         if result.ending is Ending.OUT_OF_MEMORY and alive:
@@ -276,7 +278,7 @@ class SolutionRun:
             # Ours are sent by the guardian, who says so.
             self._drop_child()
             self._put_back(cell, "its process was killed from outside", MOST_KILLS)
-        printed = self._take_output()
+        printed += self._take_output()
         result.reason, result.detail, printed = (
             tidy(text, self._sources) for text in (result.reason, result.detail, printed)
         )
@@ -291,6 +293,9 @@ class SolutionRun:
             reference_times.add(cell.workload.axes, reference_s)
         if result.ending not in SURVIVES:
             self._drop_child()
+        if result.ending is Ending.PASSED and result.timing is not None:
+            contest, timing = self._contest(cell, result.timing), result.timing
+            self._run.incumbents.offer(contest, timing.latency_ms, cell.solution.name)
         elapsed = time.monotonic() - started
         self._run.reporter.done(self._subject(cell), result, printed, elapsed, self._startup_s)
 
@@ -310,13 +315,26 @@ class SolutionRun:
     def _is_new_best(self, cell: Task, result: Result) -> bool:
         if result.ending is not Ending.PASSED or result.timing is None:
             return False
-        hardware, timer = self._bench.device.hardware, result.timing.timer
-        beaten = self._run.incumbents.beaten(
-            (self._definition.name, cell.workload.uuid, hardware, timer),
-            result.timing.summary,
-            cell.solution.name,
+        return self._settings.confirm and self._run.incumbents.beaten(
+            self._contest(cell, result.timing), result.timing.summary, cell.solution.name
         )
-        return beaten and self._settings.confirm
+
+    def _contest(self, cell: Task, timing: Timing) -> tuple[str, str, str, str]:
+        """Results of the same one may be ranked against each other."""
+        hardware = self._bench.device.hardware
+        return self._definition.name, cell.workload.uuid, hardware, timing.timer
+
+    def _confirm_if_possible(
+        self, cell: Task, plan: Plan, result: Result, report: Callable[..., None]
+    ) -> None:
+        """Confirm a new best; what was measured stands where the reference has no room for that."""
+        assert result.timing is not None
+        try:
+            self._confirm(cell, plan, result, report)
+        except ReferenceFailed as error:
+            if error.died:
+                raise
+            result.timing.flag("not confirmed")
 
     def _confirm(self, cell: Task, plan: Plan, result: Result, report: Callable[..., None]) -> None:
         """Evaluate a new best once more, in a fresh process and with another seed.

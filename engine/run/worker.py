@@ -170,7 +170,7 @@ class Worker:
             for position in range(message.warmup):
                 self.invoke(*self.prepare_call(message.keys[position % len(message.keys)]))
                 self.synchronize()
-            timer.begin()
+            timer.begin(afresh=message.warmup > 0)
             for position in range(message.n):
                 key = message.keys[position % len(message.keys)]
                 with timer.preparing():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 
 from engine.measure.activity import Record
@@ -114,6 +115,27 @@ def test_who_works_on_our_own_stream_during_a_call_works_for_it() -> None:
     opened, _ = block.windows[-1]
     block.run(300_000, OURS, "hidden", at=opened + 60_000)
     assert sorted(block.shares()[0][0]) == [1700, 300_000, 400_000]
+
+
+@pytest.mark.parametrize("skew", [-15_000, 0, 15_000])
+@pytest.mark.parametrize("clock", [True, False])
+def test_who_works_on_our_own_stream_while_the_callers_is_blocked_works_for_the_call(
+    skew: int, clock: bool
+) -> None:
+    block = Block(skew)
+    block.call(1700, 2000, clock=clock)
+    opened, _ = block.windows[-1]
+    # Before the kernel that tells the clock, which waits with the caller's stream.
+    own = Record(opened + 40_000 + skew, opened + 45_000 + skew, OURS, "hidden")
+    block.records = [
+        msgspec.structs.replace(one, start=one.start + 40_000, end=one.end + 40_000)
+        if one.start >= opened + skew
+        else one
+        for one in block.records
+    ]
+    block.windows = [(opened, block.now + 40_000)]
+    block.records.append(own)
+    assert block.shares() == ([[5000, 1700, 2000]], False)
 
 
 def test_the_gates_kernel_is_nobodys() -> None:

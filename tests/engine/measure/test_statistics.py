@@ -15,6 +15,7 @@ from engine.measure.statistics import (
     is_enough,
     median_interval,
     quantile,
+    steady,
     summarise,
 )
 from engine.schema import Settings
@@ -137,3 +138,10 @@ def test_slow_calls_end_after_few_samples_without_an_interval() -> None:
 
 def test_the_most_samples_are_enough_whatever_they_say() -> None:
     assert is_enough(summary(SETTINGS.max_samples, 1.0), SETTINGS, 0.0)
+
+
+@pytest.mark.parametrize("times", [1, 2, 8])
+def test_two_clocks_equally_often_leave_the_samples_of_one(times: int) -> None:
+    kept, dropped = steady([5, 4] * times, [1400.0, 1980.0] * times)
+    assert kept == [4] * times
+    assert dropped == times

@@ -57,6 +57,28 @@ def test_who_is_right_only_once_is_not_right(tmp_path: Path) -> None:
     assert cell.message.endswith("(when run again)")
 
 
+def test_the_log_has_what_both_processes_printed(tmp_path: Path) -> None:
+    tells = ONCE.format(mark=tmp_path / "mark").replace(" if first else x * 3", "")
+    tells += "print('first' if first else 'second')\n"
+    root = write_dataset(tmp_path / "dataset", {"a_slow": SLOW, "b_tells": tells})
+    run_to_end(root)
+    (file,) = root.rglob("traces/**/*.jsonl")
+    logs = {
+        trace["solution"]: trace["evaluation"].get("log", "")
+        for trace in map(json.loads, file.read_text().splitlines())
+    }
+    assert "first\nsecond\n" in logs["b_tells"]
+
+
+def test_who_fails_when_run_again_is_nobody_to_beat(tmp_path: Path) -> None:
+    # Faster than the third, which must still beat the first: by what stands, not by what fell.
+    cheat = ONCE.format(mark=tmp_path / "mark")
+    slower = FAST.replace("    y", "    for _ in range(30):\n        y")
+    sources = {"a_slow": SLOW, "b_once": cheat, "c_middle": slower}
+    run_to_end(write_dataset(tmp_path / "dataset", sources))
+    assert "confirmation" in figures(tmp_path / "dataset", "c_middle")
+
+
 def test_it_can_be_left_out(tmp_path: Path) -> None:
     root = write_dataset(tmp_path / "dataset", {"a_slow": SLOW, "b_fast": FAST})
     run_to_end(root, settings=structs.replace(LIMITS, confirm=False))
@@ -67,9 +89,13 @@ def test_only_who_beats_another_clearly_is_a_new_best() -> None:
     known = Incumbents()
     first = summarise([1000.0] * 10)
     assert not known.beaten(KEY, first, "a"), "nobody was there"
+    known.offer(KEY, 0.0, "no device work")
+    known.offer(KEY, first.median / 1e6, "a")
     assert not known.beaten(KEY, summarise([900.0] * 10), "a"), "it beats itself"
+    known.offer(KEY, 900 / 1e6, "a")
     assert not known.beaten(KEY, summarise([880.0, 920.0] * 10), "b"), "within the interval"
     assert known.beaten(KEY, summarise([800.0] * 10), "b")
+    assert known.beaten(KEY, summarise([800.0] * 10), "b"), "made again, it is one still"
     assert not known.beaten(("d", "w", "other", "cupti"), first, "c"), "other hardware"
 
 
@@ -85,3 +111,12 @@ def test_two_processes_agree_within_two_percent(
 
 def test_wide_intervals_allow_more() -> None:
     assert agree(summarise([900.0, 1000.0, 1100.0] * 5), summarise([950.0, 1050.0, 1150.0] * 5))
+
+
+def test_a_reference_that_is_not_timed_again_was_not_measured_together(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "dataset", {"a": FAST, "b": FAST})
+    run_to_end(root, settings=structs.replace(LIMITS, confirm=False, quick=True))
+    first, second = figures(root, "a")["reference"], figures(root, "b")["reference"]
+    assert first["median_us"] == second["median_us"], "one figure serves both"
+    assert first["together"] is True
+    assert "together" not in second

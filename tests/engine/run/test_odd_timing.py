@@ -19,7 +19,7 @@ class ManyKernels:
 
     name = "cupti"
 
-    def begin(self) -> None:
+    def begin(self, *, afresh: bool = False) -> None:
         pass
 
     def preparing(self) -> AbstractContextManager[None]:

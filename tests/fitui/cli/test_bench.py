@@ -97,7 +97,8 @@ def test_the_checkout_is_as_it_was(bench: Any, checkout: Path) -> None:
     bundled = Path(__file__).parents[3] / "flashinfer_trace"
     files = [file for file in copied.rglob("*") if file.is_file()]
     assert files
-    assert [file for file in files if not filecmp.cmp(file, bundled / file.relative_to(copied))] == []
+    originals = [bundled / file.relative_to(copied) for file in files]
+    assert all(filecmp.cmp(*pair) for pair in zip(files, originals, strict=True))
     assert not list(checkout.rglob("__pycache__"))
 
 
