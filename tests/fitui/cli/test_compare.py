@@ -262,6 +262,8 @@ def test_ctrl_c_cancels_the_run(dataset: Dataset) -> None:
         cwd=Path(__file__).resolve().parents[3],
         stderr=subprocess.PIPE,
         text=True,
+        # Who runs the tests in the background has it ignored, and a child inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     assert "in turns" in process.stderr.readline()
