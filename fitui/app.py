@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
+from types import FrameType
 from typing import ClassVar
 
 from textual import events
 from textual.app import App
 from textual.binding import BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
+from textual.filter import Monochrome, NoColor
+from textual.theme import BUILTIN_THEMES, Theme
 
 from engine.store import visits
+from fitui import commands
+from fitui.first_use import VARIABLE, other_datasets
+from fitui.key_names import rebound
 from fitui.memory import Memory, MemoryFile
-from fitui.screens.workbench import Changed, Workbench
+from fitui.screens.too_small import TooSmall, fits
+from fitui.screens.workbench import Changed, ThemeChosen, Workbench
 from fitui.session import Session
+from fitui.terminal import Colourless, Terminal
+from fitui.themes import LOOKS, MONO, Look, theme_for
 from fitui.view import ViewError, parse_view
 
+END_S = 2
+"""Seconds in which to keep the view when the terminal has gone."""
 
-def theme_for(environment: Mapping[str, str]) -> str:
-    """Theme for a terminal: the user's own palette unless it shows 24-bit colour."""
-    if environment.get("NO_COLOR"):
-        return "ansi-dark"
-    if environment.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
-        return "textual-dark"
-    return "ansi-dark"
+
+def _theme(look: Look) -> Theme:
+    """A look as Textual takes it, whose own styles want a few variables more."""
+    near = BUILTIN_THEMES[
+        f"{'ansi' if look.is_ansi else 'textual'}-{'dark' if look.dark else 'light'}"
+    ]
+    return Theme(
+        name=look.name,
+        primary=look.accent,
+        background=look.ground,
+        foreground=look.letters,
+        surface=look.ground,
+        panel=look.ground,
+        dark=look.dark,
+        ansi=look.is_ansi,
+        variables={**near.variables, **look.variables},
+    )
 
 
 class FituiApp(App[int], inherit_bindings=False):
@@ -37,17 +61,26 @@ class FituiApp(App[int], inherit_bindings=False):
     """
 
     TITLE = "fitui"
-    CSS_PATH = Path("styles/workbench.tcss")
+    CSS_PATH: ClassVar[list[str | PurePath]] = [
+        Path("styles/workbench.tcss"),
+        Path("styles/themes.tcss"),
+    ]
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = []
 
     AUTO_FOCUS = ""
 
     def __init__(self, session: Session, view: str = "") -> None:
-        theme = theme_for(os.environ)
-        # Said at once: without colour Textual chooses its filter by this, before the theme is set.
-        super().__init__(ansi_color=True if theme.startswith("ansi") else None)
-        self.theme = theme
+        super().__init__()
+        for look in LOOKS:
+            self.register_theme(_theme(look))
+        # Textual's own leave codes of the default colours, or greys, where NO_COLOR is set.
+        self._filters = [one for one in self._filters if not isinstance(one, NoColor | Monochrome)]
+        self._colourless = Colourless(enabled=False)
+        self._filters.append(self._colourless)
+        config = session.settings.config
+        commands.use(rebound(config.keys))
+        self.use_theme(theme_for(os.environ, config.theme)[0])
         self.animation_level = "none"
         self.session = session
         self._memory_file = MemoryFile(session.state)
@@ -57,17 +90,82 @@ class FituiApp(App[int], inherit_bindings=False):
         self._memory_file.write(memory)
         visits.note()
 
+    def get_driver_class(self) -> type[Driver]:
+        """A driver that asks a terminal for less, and writes to it only what changed."""
+        found = super().get_driver_class()
+        return Terminal if found is LinuxDriver else found
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Colours for as long as no theme is chosen."""
+        return LOOKS[0].variables
+
+    def use_theme(self, name: str) -> None:
+        """Change the colours at once.
+
+        Args:
+            name: One of :data:`fitui.themes.NAMES`; none but "mono" where NO_COLOR is set.
+
+        Raises:
+            ValueError: NO_COLOR does not allow it.
+        """
+        if name != MONO and os.environ.get("NO_COLOR"):
+            raise ValueError("NO_COLOR is set: there is no theme but mono")
+        look = next(look for look in LOOKS if look.name == name)
+        self._colourless.enabled = name == MONO
+        self.set_class(look.is_ansi, "-ansi")
+        self.set_class(name == MONO, "-mono")
+        self.theme = name
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Say so for as long as the terminal is too small."""
+        said = isinstance(self.screen, TooSmall)
+        if fits(event.size) and said:
+            self.pop_screen()
+        elif not fits(event.size) and not said:
+            self.push_screen(TooSmall())
+
+    def on_theme_chosen(self, message: ThemeChosen) -> None:
+        """Change the colours, and say what makes that last."""
+        try:
+            self.use_theme(message.name)
+        except ValueError as error:
+            self.bench.say(str(error), "warn")
+        else:
+            line = f'theme = "{message.name}"'
+            self.bench.say(
+                f"theme {message.name}; it lasts with {line} in {self.session.settings.file}"
+            )
+
     def get_default_screen(self) -> Workbench:
         """The one screen."""
         return self.bench
 
     def on_mount(self) -> None:
-        """Begin to follow the files; do without focus reports, which repaint the screen."""
-        if os.environ.get("NO_COLOR"):
-            self.add_class("-mono")
-        if self._driver is not None and not self.is_headless:
-            self._driver.write("\x1b[?1004l")
-        self.session.start(lambda change: self._tell(Changed(change)))
+        """Begin to follow the files; when the terminal goes away, keep what it showed."""
+        if not self.is_headless:
+            self._mind_the_end()
+        # Not before the first frame: looking at many folders takes as long as painting it.
+        self.call_after_refresh(self.session.start, lambda change: self._tell(Changed(change)))
+
+    def _mind_the_end(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def hang_up(number: int, _frame: FrameType | None) -> None:
+            # Where the loop waits for a terminal that takes nothing any more, the alarm ends it.
+            signal.alarm(END_S)
+            loop.call_soon_threadsafe(self._hung_up, number)
+
+        def leave(_number: int, _frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(self.bench.do_leave)
+
+        signal.signal(signal.SIGHUP, hang_up)
+        signal.signal(signal.SIGTERM, leave)
+
+    def _hung_up(self, number: int) -> None:
+        """The terminal is gone: nothing can be painted or asked; runs go on."""
+        self.bench.keep()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
     def _tell(self, message: Changed) -> None:
         self.bench.post_message(message)
@@ -112,10 +210,15 @@ def run_app(
         session = Session(_path(dataset), _path(overlay), _path(state))
     except (OSError, ViewError) as error:
         print(f"fitui: {error}", file=sys.stderr)
+        if isinstance(error, OSError):
+            print(
+                other_datasets(dataset is None and bool(os.environ.get(VARIABLE))), file=sys.stderr
+            )
         return 2
     visits.begin()
     try:
-        return FituiApp(session, view).run() or 0
+        mouse = session.settings.config.mouse != "off"
+        return FituiApp(session, view).run(mouse=mouse) or 0
     finally:
         visits.note()
         session.stop()

@@ -24,14 +24,24 @@ SCOPES = {
     "matrix": "Matrix",
     "causes": "Triage",
     "pairs": "Where two solutions can be marked",
+    "marks": "Where rows can be marked",
+    "choosing": "Tables whose columns can be chosen",
+    "values": "Where a value is under the cursor",
+    "counting": "Where the values of a column can be counted",
+    "groups": "Frequency tables",
+    "follow": "Where the newest row is the first",
+    "freeze": "Where rows come in while they are read",
     "devices": "Devices",
     "places": "Where a log names lines of sources",
+    "changes": "Diffs",
     "live": "Where a run is going on",
     "unfinished": "Where a run has not finished",
+    "retriable": "Where a run has failures",
     "failures": "Where something can have failed",
     "sources": "Where a solution is under the cursor",
     "definition": "Where a definition is under the cursor",
-    "copy": "Where something can be copied",
+    "copy": "Where something can be copied, or opened elsewhere",
+    "copying": "After y: what to copy",
 }
 """Scopes in the order of the help, and what each means."""
 
@@ -61,9 +71,30 @@ COMMANDS: tuple[Command, ...] = (
         "mark",
         ("space",),
         "mark",
-        "Mark this solution, or take the mark off: two are compared by d.",
-        ("pairs",),
+        "Mark this row, or take the mark off: r runs the marked, d compares two solutions.",
+        ("pairs", "marks"),
         7,
+    ),
+    Command(
+        "mark_range",
+        ("V",),
+        "mark range",
+        "Mark everything from the row that was marked last to this one.",
+        ("marks",),
+    ),
+    Command(
+        "mark_all",
+        ("asterisk",),
+        "mark all",
+        "Mark every row that the filter keeps.",
+        ("marks",),
+    ),
+    Command(
+        "unmark",
+        ("u",),
+        "unmark all",
+        "Take all marks off, also of rows that the filter hides.",
+        ("pairs", "marks"),
     ),
     Command(
         "compare",
@@ -104,6 +135,21 @@ COMMANDS: tuple[Command, ...] = (
         4,
     ),
     Command("search", ("slash",), "search", "Search this text.", ("search",), 4),
+    Command(
+        "next_change",
+        ("right_curly_bracket",),
+        "next change",
+        "To the next changed part of a diff.",
+        ("changes",),
+        5,
+    ),
+    Command(
+        "previous_change",
+        ("left_curly_bracket",),
+        "previous change",
+        "To the changed part before.",
+        ("changes",),
+    ),
     Command("next_hit", ("n",), "next hit", "Next hit of the search.", ("search",)),
     Command("previous_hit", ("N",), "previous hit", "Previous hit of the search.", ("search",)),
     Command(
@@ -115,10 +161,61 @@ COMMANDS: tuple[Command, ...] = (
         6,
     ),
     Command(
+        "sort_more",
+        ("S",),
+        "sort within",
+        "Sort by the selected column within what is equal so far: once, reversed, off.",
+        ("choosing",),
+    ),
+    Command(
+        "keep_value",
+        ("equals_sign",),
+        "keep value",
+        "Keep the rows that read like this one in the selected column: adds it to the filter.",
+        ("values",),
+    ),
+    Command(
+        "drop_value",
+        ("exclamation_mark",),
+        "drop value",
+        "Drop the rows that read like this one in the selected column.",
+        ("values", "groups"),
+    ),
+    Command(
+        "frequency",
+        ("F",),
+        "frequency",
+        "How often each value of the selected column occurs in all rows; Enter filters by one.",
+        ("counting",),
+    ),
+    Command(
+        "columns",
+        ("C",),
+        "columns",
+        "Choose which columns are shown, and in what order.",
+        ("choosing",),
+    ),
+    Command(
+        "follow",
+        ("f",),
+        "follow",
+        "Keep the cursor on the newest row, or no more.",
+        ("follow",),
+        8,
+    ),
+    Command(
+        "freeze",
+        ("z",),
+        "freeze",
+        "Hold the rows still while they are read, or show what came in meanwhile.",
+        ("freeze",),
+    ),
+    Command(
         "run",
         ("r",),
         "run",
-        "Run what is under the cursor: a definition with all its solutions, a solution, a pair.",
+        "Run the marked rows, also where they have a result; else what is missing or stale of what "
+        "is under the cursor, in the matrix of all that is shown. A run is run again.",
         ("runnable",),
         2,
     ),
@@ -126,12 +223,17 @@ COMMANDS: tuple[Command, ...] = (
         "run_dialog",
         ("R",),
         "run how",
-        "Run, and choose first what, where and how thoroughly.",
+        "Run, and choose first what, where and how thoroughly, and whether all of it again.",
         ("runnable",),
         7,
     ),
-    Command("run_missing", ("M",), "run missing", "Run the cells without a result.", ("matrix",)),
-    Command("run_cell", ("c",), "run cell", "Run the cell under the cursor.", ("matrix",)),
+    Command(
+        "run_cell",
+        ("c",),
+        "run cell",
+        "Run the cell under the cursor, also where it has a result.",
+        ("matrix",),
+    ),
     Command(
         "pause",
         ("p",),
@@ -141,7 +243,15 @@ COMMANDS: tuple[Command, ...] = (
         3,
     ),
     Command("sooner", ("plus",), "sooner", "Raise the run's priority by one.", ("unfinished",), 5),
-    Command("later", ("minus",), "later", "Lower the run's priority by one.", ("unfinished",), 6),
+    Command("later", ("underscore",), "later", "Lower the run's priority by one.", ("unfinished",), 6),
+    Command(
+        "retry",
+        ("t",),
+        "retry failed",
+        "Run once more, in the same way, what of this run did not pass.",
+        ("retriable",),
+        4,
+    ),
     Command("cancel", ("x",), "cancel", "Cancel the run under view; asks first.", ("live",), 2),
     Command("next_failure", ("e",), "failure", "To the next failure.", ("failures",), 5),
     Command("previous_failure", ("E",), "previous failure", "To the last one.", ("failures",)),
@@ -160,6 +270,15 @@ COMMANDS: tuple[Command, ...] = (
         "Mute this cause, or have it seen again; `is:muted` in the filter shows what is muted.",
         ("causes",),
         3,
+    ),
+    Command(
+        "diff",
+        ("D",),
+        "diff",
+        "What differs in the sources: of a trace since it last passed, of a version since the one "
+        "before, of a solution from the marked one; there, from the next of those.",
+        ("sources",),
+        8,
     ),
     Command("matrix", ("m",), "matrix", "The matrix of this definition.", ("definition",), 3),
     Command("source", ("v",), "source", "The sources of this solution.", ("sources",), 6),
@@ -195,9 +314,43 @@ COMMANDS: tuple[Command, ...] = (
         ("devices",),
         3,
     ),
-    Command("copy", ("y",), "copy", "Copy the name or id under the cursor (OSC 52).", ("copy",), 9),
+    Command(
+        "copy",
+        ("y",),
+        "copy",
+        "Copy: a second key says what, `yy` the name or id.",
+        ("copy",),
+        9,
+    ),
+    Command(
+        "elsewhere",
+        ("o",),
+        "open in tools",
+        "A solution in $EDITOR, a log or JSON in $PAGER.",
+        ("copy",),
+        9,
+    ),
+    Command("copy_name", ("y",), "name", "Name or id.", ("copying",)),
+    Command("copy_command", ("c",), "command", "The command that repeats it.", ("copying",)),
+    Command("copy_error", ("e",), "error", "Why it failed, in one line.", ("copying",)),
+    Command("copy_path", ("p",), "path", "The file, with the line in it.", ("copying",)),
+    Command("copy_json", ("j",), "JSON", "Its document.", ("copying",)),
+    Command("copy_source", ("s",), "source", "The solution's or reference's code.", ("copying",)),
+    Command(
+        "copy_table", ("m",), "table", "The view as Markdown for a pull request.", ("copying",)
+    ),
+    Command("copy_brief", ("a",), "brief", "What an agent needs to mend it.", ("copying",)),
+    Command("copy_leave", ("escape",), "leave", "Copy nothing.", ("copying",), 1),
     Command("history_back", ("left_square_bracket",), "back", "Back in the history.", ("app",)),
     Command("history_forward", ("right_square_bracket",), "forward", "Forward in it.", ("app",)),
+    Command("last_view", ("minus",), "last view", "The view before this one, and back.", ("app",)),
+    Command(
+        "bookmark",
+        ("B",),
+        "bookmark",
+        "Keep this view under a name, by which `:` finds it; no name forgets it.",
+        ("app",),
+    ),
     Command("go_triage", ("0",), "triage", "What fails now, by cause.", ("app",)),
     Command("go_definitions", ("1",), "definitions", "Definitions.", ("app",)),
     Command("go_traces", ("2",), "traces", "Traces.", ("app",)),
@@ -224,13 +377,27 @@ COMMANDS: tuple[Command, ...] = (
 )
 """Every command. Of two with one key in one place, the earlier wins."""
 
-_SHOWN = {
+_current = list(COMMANDS)
+
+
+def use(bound: Iterable[Command]) -> None:
+    """Give the commands of this program the keys that the user has chosen."""
+    _current[:] = bound
+
+
+SHOWN = {
     "slash": "/",
     "plus": "+",
     "minus": "-",
+    "underscore": "_",
+    "asterisk": "*",
+    "equals_sign": "=",
+    "exclamation_mark": "!",
     "colon": ":",
     "question_mark": "?",
     "left_square_bracket": "[",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
     "right_square_bracket": "]",
     "pagedown": "PgDn",
     "pageup": "PgUp",
@@ -240,26 +407,27 @@ _SHOWN = {
     "home": "Home",
     "end": "End",
     "tab": "Tab",
-    "shift+tab": "Shift+Tab",
     "up": "Up",
     "down": "Down",
     "left": "Left",
     "right": "Right",
-    "f1": "F1",
-    "f5": "F5",
 }
+"""Keys that stand on the keyboard otherwise than Textual names them."""
 
 
 def shown_key(key: str) -> str:
     """A key as it stands on the keyboard."""
-    return _SHOWN.get(key, key.replace("ctrl+", "Ctrl+"))
+    *modifiers, last = key.split("+")
+    number = last[:1] == "f" and last[1:].isdigit()
+    shown = SHOWN.get(last) or (last.upper() if number else last)
+    return "+".join([*(part.title() for part in modifiers), shown])
 
 
 def valid(scopes: Collection[str]) -> list[Command]:
     """Commands valid where these scopes are active, in registry order, one for each key."""
     taken: set[str] = set()
     result: list[Command] = []
-    for command in COMMANDS:
+    for command in _current:
         if any(scope in scopes for scope in command.scopes) and command.keys[0] not in taken:
             free = tuple(key for key in command.keys if key not in taken)
             taken.update(free)
@@ -278,15 +446,24 @@ def by_id(name: str) -> Command:
     Raises:
         KeyError: There is none.
     """
-    for command in COMMANDS:
+    for command in _current:
         if command.id == name:
             return command
     raise KeyError(name)
 
 
+def key_of(name: str) -> str:
+    """The first key of a command, as it stands on the keyboard."""
+    return shown_key(by_id(name).keys[0])
+
+
 def in_footer(scopes: Collection[str]) -> list[Command]:
     """Commands for the footer, most useful first."""
     return sorted((item for item in valid(scopes) if item.footer), key=lambda item: item.footer)
+
+
+_HEAD = "| key | command | id | what it does |"
+_RULE = "| --- | --- | --- | --- |"
 
 
 def keys_document() -> str:
@@ -295,7 +472,8 @@ def keys_document() -> str:
         "# Keys",
         "",
         "Made by `python -m fitui.commands > docs/keys.md`; do not edit. In the program, `?` shows",
-        "the keys that are valid where you are.",
+        "the keys that are valid where you are. By its id a command gets other keys in the settings",
+        "(docs/config.md).",
         "",
     ]
     placed: set[str] = set()
@@ -304,14 +482,15 @@ def keys_document() -> str:
         if not here:
             continue
         placed.update(item.id for item in here)
-        lines += [f"## {heading}", "", "| key | command | what it does |", "| --- | --- | --- |"]
+        lines += [f"## {heading}", "", _HEAD, _RULE]
         lines += [_row(item) for item in here]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _row(command: Command) -> str:
-    return f"| {_keys(command.keys)} | {command.title} | {command.help} |".replace("||", "\\|")
+    cells = (_keys(command.keys), command.title, f"`{command.id}`", command.help)
+    return f"| {' | '.join(cells)} |".replace("||", "\\|")
 
 
 def _keys(keys: Iterable[str]) -> str:

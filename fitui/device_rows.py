@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 
 from msgspec import Struct
 
 from engine.run import nvml, occupancy, preferences
 from engine.run.devices import Device
 from engine.run.locks import Holder, find_holder
+from fitui import clock
 from fitui import format as form
 
 
@@ -98,7 +98,7 @@ def trouble_words(row: DeviceRow) -> str:
 
 def quarantine_words(kept: preferences.Quarantine) -> str:
     """``quarantined 2h ago: memory did not come back (run ID)``."""
-    age = form.age(kept.time, time.time())
+    age = form.age(kept.time, clock.now())
     since = "just now" if age in ("", "now") else f"{age} ago"
     run = f" (run {kept.run})" if kept.run else ""
     return f"quarantined {since}: {kept.reason}{run}"

@@ -6,7 +6,7 @@ a dialog. The runner's own plan may differ where files change meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -24,9 +24,6 @@ from fitui.where import exact
 
 RECENT = 20
 """Runs that are looked at for how long something takes."""
-
-ASK_S = 120.0
-"""Estimated seconds from which on a run is not started without a question."""
 
 Evaluations = list[tuple[str, str, str]]
 """Definition, solution and workload of each."""
@@ -136,6 +133,36 @@ def without_done(
         and not (retry_failed and row.status != Status.PASSED)
         and same_way(row)
     }
+    return [item for item in evaluations if item not in done]
+
+
+def missing_of(
+    store: TraceStore,
+    evaluations: Evaluations,
+    hardware: Collection[str],
+    made_for: Callable[[TraceRow], str],
+) -> Evaluations:
+    """Evaluations that have no result of how things are now.
+
+    A trace that does not say what version of a solution or a definition it is of is taken to be
+    of the one that is there.
+
+    Args:
+        store: With the traces.
+        evaluations: What is asked for.
+        hardware: Models of device on which a result counts; empty for any.
+        made_for: Content hash of the definition that a trace is of, "" where it does not say.
+    """
+    done: set[tuple[str, str, str]] = set()
+    for name in dict.fromkeys(definition for definition, _, _ in evaluations):
+        content = store.definition(name).content_hash()
+        axes = {row.uuid: row.axes for row in store.workloads(exact("definition", name))}
+        # Only traces of what the solutions are now, the latest of each cell.
+        for row in store.matrix(name):
+            if hardware and row.hardware not in hardware:
+                continue
+            if axes.get(row.workload) == row.axes and made_for(row) in ("", content):
+                done.add((name, row.solution, row.workload))
     return [item for item in evaluations if item not in done]
 
 

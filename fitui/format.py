@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from engine.schema.flags import ALARMS
 
@@ -118,6 +119,14 @@ def age(moment: float | None, now: float) -> str:
         if passed >= length:
             return f"{int(passed // length)}{unit}"
     return "now"
+
+
+def path(file: Path) -> str:
+    """A path, with ``~`` for the user's home folder."""
+    try:
+        return f"~/{file.relative_to(Path.home())}"
+    except (ValueError, RuntimeError):
+        return str(file)
 
 
 def count(number: int, noun: str) -> str:

@@ -21,12 +21,14 @@ class Memory(Struct, kw_only=True, omit_defaults=True):
         anchors: Row under the cursor, by view without filter and sort.
         metric: What a matrix cell shows, "latency" or "speedup".
         seen: Time until which ended runs have been seen.
+        bookmarks: Texts of views by the names that the user gave them.
     """
 
     trail: list[str] = field(default_factory=list)
     anchors: dict[str, str] = field(default_factory=dict)
     metric: str = "latency"
     seen: float = 0.0
+    bookmarks: dict[str, str] = field(default_factory=dict)
 
 
 class MemoryFile:

@@ -14,10 +14,19 @@ from engine.run import client
 from engine.run.cost import Earlier
 from engine.run.files import RunFolder
 from engine.run.queue import Queue, Ticket, host_name, surroundings
-from engine.schema.run import QUICK, Busy, Settings
+from engine.schema.run import Busy, Settings
 from fitui import format as form
 from fitui.estimates import RECENT
-from fitui.run_view import Choice, Index, RunView, Target, index_of, target_of
+from fitui.run_view import (
+    Choice,
+    Index,
+    Repeat,
+    RunView,
+    Target,
+    failed_of,
+    index_of,
+    target_of,
+)
 from fitui.survey import survey
 
 REVIVE_S = 24 * 3600.0
@@ -177,9 +186,14 @@ class RunBook:
         Raises:
             OSError: The state folder cannot be written.
         """
-        settings = QUICK if choice.quick else Settings()
         return self._submit(
-            self.layers, target, choice.devices, settings, note=choice.note, resume=choice.missing
+            self.layers,
+            target,
+            choice.devices,
+            choice.settings,
+            note=choice.note,
+            busy=choice.busy,
+            resume=choice.repeat is Repeat.SAME,
         )
 
     def run_again(self, view: RunView) -> RunView:
@@ -188,10 +202,21 @@ class RunBook:
         Raises:
             OSError: The state folder cannot be written.
         """
+        return self._once_more(view, target_of(view.request))
+
+    def retry_failed(self, view: RunView) -> RunView:
+        """Start a run of what of another did not pass, in the same way.
+
+        Raises:
+            OSError: The state folder cannot be written.
+        """
+        return self._once_more(view, failed_of(view))
+
+    def _once_more(self, view: RunView, target: Target) -> RunView:
         request = view.request
         return self._submit(
             [Path(item) for item in request.dataset],
-            target_of(request),
+            target,
             request.devices,
             request.settings,
             note=request.note,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from engine.run.cost import Cost
 from engine.run.progress import Cell
-from engine.schema.run import Request
+from engine.schema import Status
+from engine.schema.run import QUICK, Busy, Request, Settings
 from fitui.survey import Survey
 
 
@@ -120,18 +124,75 @@ def target_of(request: Request) -> Target:
     )
 
 
+def failed_of(run: RunView) -> Target:
+    """What of a run did not pass."""
+    return Target(
+        title=f"what failed in run {run.run}",
+        definitions=tuple(run.definitions),
+        pairs=tuple(
+            (cell.solution, cell.workload)
+            for cell in run.cells.values()
+            if cell.status not in (None, Status.PASSED)
+        ),
+    )
+
+
+class Repeat(StrEnum):
+    """What of the evaluations that are asked for is made."""
+
+    MISSING = "missing"
+    """What has no result, or only one that is stale: of another content of the solution, the
+    definition or the workload, or from another model of device where one is chosen."""
+    SAME = "same way"
+    """What has no result of the very same settings and versions either (``--resume``)."""
+    ALL = "again"
+    """Everything."""
+
+
 class Choice(Struct, frozen=True, kw_only=True):
     """How to run.
 
     Args:
         devices: Names; the work is spread over them.
-        missing: Only what has not been evaluated in the same way before.
+        timer: One of ``engine.measure.names.NAMES``.
+        confirm: Evaluate what beats all others once more; quick runs never do.
+        where: Filter expression of the workloads, or "".
     """
 
     devices: tuple[str, ...]
     quick: bool
-    missing: bool = False
+    repeat: Repeat = Repeat.MISSING
+    timer: str = "auto"
+    confirm: bool = True
+    busy: Busy = Busy.WAIT
+    where: str = ""
     note: str = ""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of a run."""
+        base = QUICK if self.quick else Settings()
+        return replace(base, timer=self.timer, confirm=base.confirm and self.confirm)
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What a choice means for a target, as the dataset is now.
+
+    Args:
+        target: What is left of it to be asked for.
+        asked: Evaluations that it means without regard to results.
+        solutions: That are evaluated.
+        workloads: That they are evaluated on, in all.
+        under_way: Evaluations that a run is about already.
+    """
+
+    target: Target
+    choice: Choice
+    cost: Cost
+    asked: int
+    solutions: int
+    workloads: int
+    under_way: int = 0
 
 
 class Change(Struct, frozen=True):

@@ -7,18 +7,28 @@ callbacks arrive on its own thread.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from engine.insight.triage import WORD
 from engine.measure.verdicts import FEWEST_PROCESSES
 from engine.places import state_dir
 from engine.run.cost import Cost
-from engine.schema.run import QUICK, Request, Settings
-from engine.store import TraceStore, Watcher, resolve_layers
-from fitui.estimates import Evaluations, cost_of, evaluations_of, made_with, without_done
+from engine.store import TraceRow, TraceStore, Watcher, resolve_layers
+from fitui.config import Read, read_config
+from fitui.estimates import (
+    Evaluations,
+    cost_of,
+    evaluations_of,
+    made_with,
+    missing_of,
+    without_done,
+)
+from fitui.first_use import overlay_trouble, settings_trouble, state_trouble
 from fitui.run_book import RunBook
-from fitui.run_view import Change, Choice, Target, target_of
+from fitui.run_view import Change, Choice, Plan, Repeat, RunView, Target, failed_of, target_of
 from fitui.triage_feed import TriageFeed
 from fitui.why import why
 
@@ -36,14 +46,21 @@ class Session(RunBook):
         dataset: Folder, or None for the bundled dataset.
         overlay: Folder to write to, or None to choose.
         state: State folder, or None for the user's own.
+        settings: Of the user; None for those of the user's file.
     """
 
     def __init__(
-        self, dataset: Path | None = None, overlay: Path | None = None, state: Path | None = None
+        self,
+        dataset: Path | None = None,
+        overlay: Path | None = None,
+        state: Path | None = None,
+        settings: Read | None = None,
     ) -> None:
+        self.settings = settings or read_config()
         layers = list(resolve_layers(dataset, overlay=overlay))
         self.store = TraceStore.open(layers, wait=False)
         super().__init__(state or state_dir(), layers)
+        self._generation = self.store.generation
         self._stale = threading.Event()
         self._files: list[Path] = []
         self._stopping = False
@@ -53,6 +70,7 @@ class Session(RunBook):
         self._hardware: dict[str, str] = {}
         self._idle: tuple[str, ...] = ()
         self._reasons: dict[int, str] = {}
+        self._contents: dict[int, str] = {}
         self.triage = TriageFeed(self.store, self._causes_found)
         self.store.define(WORD, self.triage.members)
 
@@ -65,10 +83,9 @@ class Session(RunBook):
             on_change: Called on another thread.
         """
         self._listeners = on_change
-        try:
-            self._watcher = Watcher(self.layers, self._dataset_changed, self._files_changed)
-        except OSError as error:
-            on_change(Change(message=f"the dataset is not watched: {error}"))
+        if self.triage.shown.left is not None:
+            # The first page asked, and was answered before anybody listened.
+            on_change(Change(triage=True))
         self._thread = threading.Thread(target=self._follow, name="fitui-session", daemon=True)
         self._thread.start()
 
@@ -103,7 +120,16 @@ class Session(RunBook):
     def _causes_found(self, message: str) -> None:
         self._listeners(Change(message=message, triage=True))
 
+    def _watch(self) -> None:
+        """Begin to watch; what changed before that is looked for."""
+        try:
+            self._watcher = Watcher(self.layers, self._dataset_changed, self._files_changed)
+        except OSError as error:
+            self._listeners(Change(message=f"the dataset is not watched: {error}"))
+        self._dataset_changed()
+
     def _follow(self) -> None:
+        self._watch()
         try:
             message = self.revive()
         except OSError as error:
@@ -128,20 +154,22 @@ class Session(RunBook):
         self._wake.set()
 
     def _look(self) -> Change:
-        new = False
         with self._lock:
             files, self._files = self._files, []
         if files:
             self._wake.clear()
-            new = self.store.refresh(files)
+            self.store.refresh(files)
         if self._stale.is_set() or self.store.indexing:
             self._stale.clear()
             self._wake.clear()
-            new = self.store.refresh() or new
+            self.store.refresh()
         changed = self.look_at_runs()
         if any(not self.runs[run].live for run in changed):
             # The last trace of a run may be younger than the last word of the watcher.
-            new = self.store.refresh() or new
+            self.store.refresh()
+        # Another process may have read the files first: what counts is what was shown last.
+        before, self._generation = self._generation, self.store.generation
+        new = self._generation != before
         return Change(store=new, runs=frozenset(changed))
 
     # Before a run
@@ -165,38 +193,127 @@ class Session(RunBook):
 
     @property
     def device_choices(self) -> list[tuple[str, ...]]:
-        """What runs can be spread over: every GPU that may be taken, or one device."""
-        single: list[tuple[str, ...]] = [(name,) for name in self.devices]
-        if not self._idle or self._idle[0] not in self.devices:
-            return single
-        return list(dict.fromkeys([self._idle, *single]))
+        """What runs can be spread over: that of the settings, every GPU that may be taken, or
+        one device.
+
+        Raises:
+            UnknownDevice: The device of the settings is not here.
+        """
+        choices: list[tuple[str, ...]] = [(name,) for name in self.devices]
+        if self._idle and self._idle[0] in self.devices:
+            choices.insert(0, self._idle)
+        wanted = self.settings.config.run.device
+        if wanted != "idle":
+            from engine.run import devices
+
+            choices.insert(0, tuple(device.name for device in devices.find_devices(wanted)))
+        return list(dict.fromkeys(choices))
 
     @property
     def default_choice(self) -> Choice:
-        """How ``r`` runs: in full on GPUs, quickly on a CPU."""
+        """How ``r`` runs, as the settings say; without them in full on GPUs, quickly on a CPU.
+
+        Raises:
+            UnknownDevice: The device of the settings is not here.
+        """
+        wanted = self.settings.config.run
         devices = self.device_choices[0]
-        return Choice(devices=devices, quick=devices == ("cpu",))
+        quick = devices == ("cpu",) if wanted.quick == "auto" else wanted.quick == "yes"
+        return Choice(devices=devices, quick=quick, busy=wanted.busy)
 
-    def cost(self, target: Target, choice: Choice) -> Cost:
-        """What a run would cost."""
-        settings = QUICK if choice.quick else Settings()
-        evaluations = evaluations_of(self.store, target, settings)
+    @property
+    def ask_above_s(self) -> float:
+        """Estimated seconds from which on a run is asked for first."""
+        return self.settings.config.run.ask_above_s
+
+    def plan(self, target: Target, choice: Choice) -> Plan:
+        """What a choice means for a target, and what it will cost. Takes a moment.
+
+        Raises:
+            QueryError: The expression of the workloads cannot be understood.
+        """
+        self._find_devices()
+        settings = choice.settings
+        target = self._narrowed(target, choice.where)
+        asked = left = evaluations_of(self.store, target, settings)
+        under_way = 0
         if target.compare:
-            evaluations *= FEWEST_PROCESSES
-        elif choice.missing:
-            self._find_devices()
+            cost = self._cost(asked * FEWEST_PROCESSES, choice)
+            return _plan(target, choice, cost, asked, asked)
+        if choice.repeat is Repeat.SAME:
             hardware = [self._hardware.get(name, "") for name in choice.devices]
-            same_way = made_with(self.state, settings)
-            evaluations = without_done(self.store, evaluations, hardware, same_way)
-        return self._cost(evaluations, choice.devices, choice.quick)
+            left = without_done(self.store, asked, hardware, made_with(self.state, settings))
+        elif choice.repeat is Repeat.MISSING:
+            missing = missing_of(self.store, asked, self._models(choice), self._made_for)
+            begun = self._begun()
+            left = [item for item in missing if item[1:] not in begun]
+            under_way = len(missing) - len(left)
+            if 0 < len(left) < len(asked):
+                target = replace(
+                    target,
+                    definitions=tuple(dict.fromkeys(definition for definition, _, _ in left)),
+                    solutions=(),
+                    workloads=(),
+                    pairs=tuple((solution, workload) for _, solution, workload in left),
+                )
+        return _plan(target, choice, self._cost(left, choice), asked, left, under_way)
 
-    def cost_again(self, request: Request) -> Cost:
+    def _narrowed(self, target: Target, where: str) -> Target:
+        """A target on the workloads that an expression keeps."""
+        if not where.strip():
+            return target
+        kept = {row.uuid for row in self.store.workloads(where)}
+        if target.pairs:
+            pairs = tuple(pair for pair in target.pairs if pair[1] in kept)
+            return replace(target, pairs=pairs or (("", ""),))
+        uuids = [uuid for uuid in target.workloads if uuid in kept] if target.workloads else kept
+        return replace(target, workloads=tuple(sorted(uuids)) or ("",))
+
+    def _models(self, choice: Choice) -> set[str]:
+        """Models of device whose results count: those chosen, where there is a choice."""
+        if self.settings.config.run.device == "idle" and self.devices == ["cpu"]:
+            return set()
+        return {self._hardware.get(name, "") for name in choice.devices}
+
+    def _made_for(self, row: TraceRow) -> str:
+        """Content hash of the definition that a trace is of; a trace never changes."""
+        if row.id not in self._contents:
+            try:
+                evaluation = self.store.trace(row.id).evaluation
+            except (LookupError, ValueError, OSError):
+                return ""
+            libs = evaluation.environment.libs if evaluation else {}
+            self._contents[row.id] = libs.get("fitui.definition", "")
+        return self._contents[row.id]
+
+    def _begun(self) -> set[tuple[str, str]]:
+        """Pairs that a run is about which goes on, and that have not ended in it."""
+        found: set[tuple[str, str]] = set()
+        for view in self.live_runs():
+            if view.request.compare is None:
+                found |= {
+                    (cell.solution, cell.workload) for cell in view.cells.values() if not cell.ended
+                }
+            if not view.cells:
+                planned = evaluations_of(self.store, view.request, view.request.settings)
+                found |= {item[1:] for item in planned}
+        return found
+
+    def cost_again(self, view: RunView) -> Cost:
         """What it would cost to run the same again."""
-        evaluations = evaluations_of(self.store, target_of(request), request.settings)
-        return self._cost(evaluations, request.devices, request.settings.quick)
+        return self._cost_once_more(view, target_of(view.request))
 
-    def _cost(self, evaluations: Evaluations, devices: Sequence[str], quick: bool) -> Cost:
-        return cost_of(evaluations, devices, quick, self.earlier())
+    def cost_of_failed(self, view: RunView) -> Cost:
+        """What it would cost to run once more what failed in a run."""
+        return self._cost_once_more(view, failed_of(view))
+
+    def _cost_once_more(self, view: RunView, target: Target) -> Cost:
+        request = view.request
+        evaluations = evaluations_of(self.store, target, request.settings)
+        return cost_of(evaluations, request.devices, request.settings.quick, self.earlier())
+
+    def _cost(self, evaluations: Evaluations, choice: Choice) -> Cost:
+        return cost_of(evaluations, choice.devices, choice.quick, self.earlier())
 
     # What else the screens ask
 
@@ -213,6 +330,15 @@ class Session(RunBook):
             self._reasons[trace] = f"{line}: {hint}" if hint else line
         return self._reasons[trace]
 
+    def troubles(self) -> list[str]:
+        """What stands in the way, each with what to do next."""
+        found = (
+            state_trouble(self.state),
+            overlay_trouble(self.overlay_folder()),
+            settings_trouble(self.settings),
+        )
+        return [words for words in found if words]
+
     def has_work(self) -> bool:
         """True where something fails or runs now."""
         return bool(self.live_runs() or self.store.definitions("failed>0", limit=1))
@@ -222,6 +348,20 @@ class Session(RunBook):
         return self.layers[-1]
 
 
-def layers_text(layers: Sequence[Path]) -> str:
-    """The layers of a dataset for a message."""
-    return " + ".join(str(path) for path in layers)
+def _plan(
+    target: Target,
+    choice: Choice,
+    cost: Cost,
+    asked: Evaluations,
+    left: Evaluations,
+    under_way: int = 0,
+) -> Plan:
+    return Plan(
+        target=target,
+        choice=choice,
+        cost=cost,
+        asked=len(asked),
+        solutions=len({solution for _, solution, _ in left}),
+        workloads=len({(definition, workload) for definition, _, workload in left}),
+        under_way=under_way,
+    )

@@ -16,7 +16,13 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FITUI_LOCKS", str(tmp_path))
     # A runner that lingers would be one for each test.
     monkeypatch.setenv("FITUI_LINGER_S", "0")
+    monkeypatch.setenv("FITUI_CONFIG", str(tmp_path / "fitui-config.toml"))
     monkeypatch.delenv("FIB_DATASET_PATH", raising=False)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """An option for tests that hold something against what is kept beside them."""
+    parser.addoption("--snapshot-update", action="store_true", help="keep the pictures as they are")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

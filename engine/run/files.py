@@ -14,6 +14,7 @@ from engine.schema.codec import encode
 from engine.schema.run import ComparisonRecord, Event, Request, SampleRecord
 
 _EVENTS = msgspec.json.Decoder(Event)
+_SAMPLES = msgspec.json.Decoder(SampleRecord)
 _COMPARISONS = msgspec.json.Decoder(ComparisonRecord)
 
 
@@ -78,6 +79,28 @@ class RunFolder:
             OSError: It cannot be written.
         """
         _append(self.samples_file, encode(record) + b"\n")
+
+    def read_samples(self, evaluation: str) -> SampleRecord | None:
+        """What was measured in an evaluation; None where that was not kept.
+
+        Of several records of one evaluation the last counts, since a runner that is killed makes
+        it again.
+
+        Args:
+            evaluation: Id within the run.
+        """
+        # Lines are long and many: only those of this evaluation are decoded.
+        head = b'{"evaluation":' + msgspec.json.encode(evaluation) + b","
+        found: SampleRecord | None = None
+        try:
+            with self.samples_file.open("rb") as stream:
+                for line in stream:
+                    if line.startswith(head):
+                        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+                            found = _SAMPLES.decode(line)
+        except OSError:
+            return None
+        return found
 
     def append_comparison(self, record: ComparisonRecord) -> None:
         """Append one record to ``comparisons.jsonl``.

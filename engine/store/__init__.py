@@ -19,7 +19,7 @@ from engine.store.rows import (
     TraceRow,
     WorkloadRow,
 )
-from engine.store.save import keep_version, save_solution
+from engine.store.save import keep_version, kept_versions, save_solution
 from engine.store.sets import list_sets, read_set, write_set
 from engine.store.store import TraceStore
 from engine.store.watch import Watcher
@@ -44,6 +44,7 @@ __all__ = [
     "bundled_dataset",
     "is_writable",
     "keep_version",
+    "kept_versions",
     "list_sets",
     "read_set",
     "resolve_layers",

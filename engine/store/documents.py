@@ -97,6 +97,18 @@ def read_trace(pages: Pages, number: int) -> Trace:
     return item
 
 
+def read_trace_line(pages: Pages, number: int) -> bytes:
+    """See :meth:`TraceStore.trace_line`."""
+    rows = pages.select(
+        "SELECT f.layer, f.path, t.offset, t.length FROM trace t JOIN file f ON f.id = t.file "
+        "WHERE t.id = ?",
+        [number],
+    )
+    if not rows:
+        raise NotFound(f"There is no trace {number} any more; its file has changed.")
+    return _read_bytes(pages, rows[0])
+
+
 def _read(pages: Pages, place: tuple[object, ...], kind: type[T]) -> T:
     """The document at (layer, path)."""
     data = _read_bytes(pages, place).removeprefix(BOM)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from engine.schema import Problem
 from engine.store.fields import Members
@@ -13,6 +13,7 @@ from engine.store.rows import (
     DefinitionRow,
     LatestRow,
     SolutionRow,
+    Span,
     SummaryRow,
     TraceRow,
     WorkloadRow,
@@ -121,6 +122,35 @@ class Lists:
             LookupError: There is no such kind.
         """
         return self._pages.facet(kind, column, where)
+
+    def span(self, kind: str, column: str, where: str = "") -> Span:
+        """Smallest and largest number of a column over the rows that meet a filter.
+
+        Times are Unix seconds, latencies milliseconds.
+
+        Raises:
+            QueryError: There is no such column of numbers, or the filter means nothing.
+            LookupError: There is no such kind.
+        """
+        return self._pages.span(kind, column, where)
+
+    def bins(self, kind: str, column: str, where: str, edges: Sequence[float]) -> list[int]:
+        """How many of the rows that meet a filter have a number within each interval.
+
+        Args:
+            kind: Kind of row.
+            column: A column of numbers, in the units of :meth:`span`.
+            where: The filter.
+            edges: Ascending; each interval has its lower end and lacks its upper.
+
+        Returns:
+            A number for each interval, one fewer than edges.
+
+        Raises:
+            QueryError: There is no such column of numbers, or the filter means nothing.
+            LookupError: There is no such kind.
+        """
+        return self._pages.bins(kind, column, where, edges)
 
     def matrix(self, definition: str) -> list[TraceRow]:
         """The latest evaluation of every (solution, workload) pair of a definition.

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 
 from engine.store.columns import TABLES
 from engine.store.compile import compile_filter, compile_sort
-from engine.store.fields import Members, Table
+from engine.store.fields import Form, Members, Table
 from engine.store.index import Index, is_damage
-from engine.store.rows import TraceRow
+from engine.store.query import QueryError
+from engine.store.rows import Span, TraceRow
 from engine.store.sync import synchronise
 from engine.store.trace_rows import TraceReader
 
@@ -156,18 +157,60 @@ class Pages:
         condition, values = compile_filter(where, table, time.time())
         source = f"{table.source} {table.joined(field.sql)}"
         where, number = f"{_always(table, condition)} AND {condition}", "count(*)"
-        if _tallied(table, condition, field.within):
-            kind = re.findall(r"\bt\.(\w+)", field.within)[0]
-            source = (
-                f"(SELECT t.{kind}, sum(t.n) AS n FROM tally t WHERE {condition} GROUP BY 1) t "
-                f"{table.joined(field.sql)}"
-            )
+        numbers = set(re.findall(r"\bt\.(\w+)", field.within))
+        if table.kind == "traces" and len(numbers) == 1:
+            # Counted by the number that stands for the text, then once more by the text itself.
+            kind = numbers.pop()
+            if _tallied(table, condition, field.within):
+                counted = f"SELECT t.{kind}, sum(t.n) AS n FROM tally t WHERE {condition}"
+            else:
+                counted = f"SELECT t.{kind}, count(*) AS n FROM {table.source} WHERE {where}"
+            source = f"({counted} GROUP BY 1) t {table.joined(field.sql)}"
             where, number = "1", "sum(t.n)"
         query = (
             f"SELECT ifnull({field.sql}, ''), {number} FROM {source} WHERE {where} "
             "GROUP BY 1 ORDER BY 2 DESC, 1"
         )
         return {str(value): cast(int, count) for value, count in self.select(query, values)}
+
+    def span(self, kind: str, column: str, where: str) -> Span:
+        """Smallest and largest number of a column, and how many rows have one.
+
+        Raises:
+            QueryError: There is no such column of numbers, or the filter means nothing.
+            LookupError: There is no such kind.
+        """
+        table, sql = self._numeric(kind, column)
+        condition, values = compile_filter(where, table, time.time())
+        query = (
+            f"SELECT count(*), count({sql}), min({sql}), max({sql}) FROM {table.source} "
+            f"WHERE {_always(table, condition)} AND {condition}"
+        )
+        return Span(*cast(tuple[int, int, float, float], self.select(query, values)[0]))
+
+    def bins(self, kind: str, column: str, where: str, edges: Sequence[float]) -> list[int]:
+        """How many rows have a number within each of some intervals.
+
+        Raises:
+            QueryError: There is no such column of numbers, or the filter means nothing.
+            LookupError: There is no such kind.
+        """
+        table, sql = self._numeric(kind, column)
+        condition, values = compile_filter(where, table, time.time())
+        steps = " ".join(f"WHEN {sql} < ? THEN {number}" for number in range(len(edges)))
+        query = (
+            f"SELECT CASE {steps} END, count(*) FROM {table.source} "
+            f"WHERE {_always(table, condition)} AND {condition} AND {sql} IS NOT NULL GROUP BY 1"
+        )
+        found = dict(cast(list[tuple[int, int]], self.select(query, [*edges, *values])))
+        return [found.get(number, 0) for number in range(1, len(edges))]
+
+    def _numeric(self, kind: str, column: str) -> tuple[Table, str]:
+        table = self._table(kind)
+        name, field = table.find(column, 0, len(column))
+        if field.form not in (Form.NUMBER, Form.LATENCY, Form.AGE):
+            raise QueryError(f"{name} is no number", 0, len(column))
+        return table, field.sql
 
     def select(self, query: str, values: Sequence[object]) -> list[tuple[object, ...]]:
         """All rows of a query. A damaged index is built again first."""

@@ -174,6 +174,21 @@ class TraceRow(Struct, frozen=True, kw_only=True):
     layer: int
 
 
+class Span(Struct, frozen=True):
+    """What the numbers of a column lie between.
+
+    Args:
+        rows: How many rows there are.
+        known: How many of them have a number.
+        low: The smallest; None where no row has one. Likewise ``high``.
+    """
+
+    rows: int
+    known: int
+    low: float | None
+    high: float | None
+
+
 class LatestRow(Struct, frozen=True, gc=False):
     """The latest evaluation of one solution, in the version that counts, on one workload."""
 

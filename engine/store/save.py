@@ -10,6 +10,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from msgspec import json
+
 from engine.places import data_dir
 from engine.schema import SchemaError, Solution, decode, encode_pretty
 from engine.store.filing import file_part
@@ -68,6 +70,26 @@ def find_version(name: str, version: str) -> Solution | None:
         if found is not None and found.name == name:
             return found
     return None
+
+
+def kept_versions(name: str) -> list[tuple[Solution, float]]:
+    """Every kept version of a solution, and since when it is kept (Unix seconds); newest first.
+
+    Args:
+        name: Of the solution.
+    """
+    # Most files are other solutions': they are told by a search, and not decoded.
+    wanted = b'"name": ' + json.encode(name)
+    found: list[tuple[Solution, float]] = []
+    for path in versions_dir().glob("*.json"):
+        try:
+            since = path.stat().st_mtime
+            is_other = wanted not in path.read_bytes()
+        except OSError:
+            continue
+        if not is_other and (version := _read(path)) is not None and version.name == name:
+            found.append((version, since))
+    return sorted(found, key=lambda item: item[1], reverse=True)
 
 
 def _read(path: Path) -> Solution | None:

@@ -8,7 +8,13 @@ from types import TracebackType
 
 from engine.schema import Definition, Solution, Trace, Workload, encode
 from engine.store.append import append_line
-from engine.store.documents import read_definition, read_solution, read_trace, read_workload
+from engine.store.documents import (
+    read_definition,
+    read_solution,
+    read_trace,
+    read_trace_line,
+    read_workload,
+)
 from engine.store.filing import trace_path
 from engine.store.index import Index
 from engine.store.layers import absolute, resolve_layers, unique_layers
@@ -199,6 +205,17 @@ class TraceStore(Lists):
             KeyError: There is none, or its file changed since it was listed.
         """
         return read_trace(self._pages, trace_id)
+
+    def trace_line(self, trace_id: int) -> bytes:
+        """The line of an evaluation as it stands in its file.
+
+        Args:
+            trace_id: ``id`` of a :class:`TraceRow`.
+
+        Raises:
+            KeyError: There is none.
+        """
+        return read_trace_line(self._pages, trace_id)
 
     def append(self, trace: Trace) -> tuple[Path, int]:
         """Append an evaluation to the trace file of its author, op and definition.

@@ -21,7 +21,7 @@ from engine.build.toolchain import find_toolchain
 from engine.measure.calibration import calibration_path, read_calibration
 from engine.places import cache_dir, data_dir, state_dir
 from engine.run import nvml
-from engine.run.devices import Device, list_devices
+from engine.run.devices import Device, UnknownDevice, find_devices, list_devices
 from engine.run.occupancy import health
 from engine.run.preferences import quarantined
 from engine.run.prepare import LEVEL
@@ -29,6 +29,8 @@ from engine.run.start_method import must_spawn
 from engine.schema import Binding, Language
 from engine.store import TraceStore, Watcher, resolve_layers
 from fitui.cli.output import Column, print_json, print_table
+from fitui.config import Problem, read_config
+from fitui.first_use import unwritable
 
 HELP = "say what works here, and how to fix what does not"
 
@@ -92,7 +94,7 @@ def examine(dataset: str | None, overlay: str | None) -> list[Finding]:
     ]
     for what, folder in (("state", state_dir()), ("cache", cache_dir()), ("data", data_dir())):
         findings.append(_folder(what, folder))
-    return [*findings, *_dataset(dataset, overlay)]
+    return [*findings, *_settings(), *_dataset(dataset, overlay)]
 
 
 def _library(name: str) -> Finding:
@@ -199,16 +201,42 @@ def _namespaces() -> Finding:
 
 
 def _folder(what: str, folder: Path) -> Finding:
-    place = next(part for part in (folder, *folder.parents) if part.exists())
-    if not os.access(place, os.W_OK | os.X_OK):
+    if why := unwritable(folder):
         variable = f"FITUI_{what.upper()}"
         fix = f"make it writable, or set {variable} to another folder"
-        return Finding(what=what, level=BAD, found=f"{folder} cannot be written", fix=fix)
+        return Finding(what=what, level=BAD, found=f"{folder} cannot be written: {why}", fix=fix)
+    place = next(part for part in (folder, *folder.parents) if part.exists())
     free = shutil.disk_usage(place).free
     found = f"{folder} ({free / (1 << 30):.1f} GiB free)"
     if free < LOW_DISK_BYTES:
         return Finding(what=what, level=NOTE, found=found, fix=f"make room on the disk of {place}")
     return Finding(what=what, level=OK, found=found)
+
+
+def _settings() -> list[Finding]:
+    """The settings, and each thing in their file that does not hold."""
+    read = read_config()
+    if not read.there:
+        found = f"none, the defaults hold ({read.file})"
+        return [Finding(what="settings", level=OK, found=found)]
+    problems = list(read.problems)
+    device = read.config.run.device
+    try:
+        find_devices(device)
+    except UnknownDevice as error:
+        line = read.lines.get("run.device", 0)
+        problem = Problem(file=str(read.file), line=line, field="run.device", message=str(error))
+        problems.append(problem)
+    if not problems:
+        found = f"{read.file}: {len(read.lines)} set"
+        return [Finding(what="settings", level=OK, found=found)]
+    fix = (
+        "mend the file; `fitui config` shows what holds, `fitui config --example` how it is written"
+    )
+    return [
+        Finding(what="settings", level=NOTE, found=str(problem), fix="" if number else fix)
+        for number, problem in enumerate(problems)
+    ]
 
 
 def _dataset(dataset: str | None, overlay: str | None) -> list[Finding]:

@@ -3,6 +3,12 @@
   fitui ls definitions
   fitui ls traces --where 'status:failed op:gemm age<2d' --sort -age --limit 20
   fitui ls triage
+  fitui ls 'definition rmsnorm_h4096 tab:solutions lang:triton sort:-speedup,name cols:+version'
+  fitui ls 'traces status:failed group:solution'
+
+What is listed is said by the text of a view, as `:` takes it in the program: a kind, a filter,
+sort:FIELD,-FIELD (- for descending), cols:+FIELD,-FIELD (other than usual) or cols:FIELD,FIELD (all
+of them), and group:FIELD, which counts the values of a field. --where and --sort say the same.
 
 A filter joins terms by spaces (and), `|` (or) and `!` (not): field:part, field:pattern*,
 field=exact, lat<0.1ms, speedup>=2, roofline>=50 (percent of what the device can do at most),
@@ -12,15 +18,19 @@ true, marked `!`), set:NAME, or a bare word. Cells are solutions times workloads
 those that were never run. Triage is what fails now by cause, the most frequent first; its filter is
 that of traces or words of the cause, with is:muted for what is muted and is:ever for failures that
 have been superseded. `ls traces --where cause:KEY` lists the traces of a cause.
-With --json, each row is one JSON object on a line of its own.
+With --json, each row is one JSON object on a line of its own. With --markdown, a table for a pull
+request: latencies in us, and below it the conditions under which they were measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from msgspec.structs import replace
 
 from engine.insight.clusters import Cluster, sort_clusters
 from engine.insight.triage import EVER, LATEST, WORD, Triage, take_apart
@@ -35,6 +45,7 @@ from engine.store import (
     WorkloadRow,
     write_set,
 )
+from fitui.cli.listing import KINDS, Listing, ReadListing, print_frequency
 from fitui.cli.output import (
     Column,
     format_age,
@@ -45,16 +56,22 @@ from fitui.cli.output import (
     print_notices,
     print_table,
 )
+from fitui.copying.pull_request import markdown
+from fitui.copying.tables import MOST_ROWS, Snapshot, table_of
 from fitui.format import flags_text
+from fitui.where import within
 
 HELP = "list definitions, solutions, workloads, traces, cells, problems or triage"
 
-KINDS = ("definitions", "solutions", "workloads", "traces", "cells", "problems", "triage")
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``fitui ls``."""
-    parser.add_argument("kind", choices=KINDS, help="what to list")
+    parser.add_argument(
+        "listing",
+        metavar="VIEW",
+        nargs="+",
+        action=ReadListing,
+        help=f"what to list: one of {', '.join(KINDS)}, or the text of a view",
+    )
     parser.add_argument("--where", metavar="EXPR", default="", help="filter")
     parser.add_argument(
         "--sort", metavar="FIELD", default="", help="fields, each with - for descending"
@@ -65,12 +82,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="keep the workloads of the rows as a set, which `set:NAME` means in a filter",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object a line")
+    form.add_argument(
+        "--markdown",
+        action="store_true",
+        help=f"a table for a pull request, of {MOST_ROWS} rows at most unless --limit says more",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the list."""
+    listing: Listing = args.listing
+    args.kind, args.sort = listing.kind, args.sort or listing.sort
+    both = listing.where and args.where
+    args.where = within(f"({listing.where})" if both else listing.where, args.where)[0]
+    listing = replace(listing, where=args.where)
     with TraceStore.open(args.dataset, overlay=args.overlay) as store:
+        if listing.group:
+            _define(store, args)
+            found = listing.frequency(store, lambda: _rows(store, args))
+            print_frequency(found, listing.group, args.limit, as_json=args.json)
+            return 0
         rows = _rows(store, args)
         if args.as_set:
             _keep_set(args.as_set, rows)
@@ -78,8 +111,10 @@ def run(args: argparse.Namespace) -> int:
             for row in rows:
                 print_json(row)
             return 0
-        columns, cells = _LAYOUTS[args.kind]
-        if rows:
+        columns, cells = listing.layout() or _LAYOUTS[args.kind]
+        if rows and args.markdown:
+            sys.stdout.write(_markdown(store, args, rows))
+        elif rows:
             print_table(columns, [cells(row) for row in rows])
         else:
             print(f"fitui: no {args.kind} match", file=sys.stderr)
@@ -88,14 +123,43 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _markdown(store: TraceStore, args: argparse.Namespace, rows: Sequence[Any]) -> str:
+    """The list as a table, with the command that prints it."""
+    columns, cells = args.listing.layout() or _LAYOUTS[args.kind]
+    shown = rows[: args.limit or MOST_ROWS]
+    table = table_of(
+        [column.title for column in columns],
+        [column.right for column in columns],
+        [cells(row) for row in shown],
+    )
+    options = (("--where", args.where), ("--sort", args.sort), ("--limit", args.limit))
+    given = [f"cols:{args.listing.cols}"] if args.listing.cols else []
+    given += [f"{name}={value}" for name, value in options if value]
+    # Clusters are all at hand; of other lists --limit leaves rows in the index.
+    total = len(rows) if args.kind == "triage" else store.count(args.kind, args.where)
+    snapshot = Snapshot(
+        view="",
+        table=table,
+        total=total,
+        rows=tuple(shown),
+        command=shlex.join(["fitui", "ls", args.kind, *given]),
+    )
+    return markdown(store, snapshot)
+
+
 def _rows(store: TraceStore, args: argparse.Namespace) -> Sequence[Any]:
     if args.kind == "triage":
         return _clusters(store, args)
-    if args.kind == "traces":
-        store.define(WORD, lambda key: _looked_at(store, LATEST).members(key))
+    _define(store, args)
     query = getattr(store, args.kind)
     rows: Sequence[Any] = query(args.where, args.sort, args.limit)
     return rows
+
+
+def _define(store: TraceStore, args: argparse.Namespace) -> None:
+    """Have ``cause:KEY`` in filters of traces mean the traces of a cause."""
+    if args.kind == "traces":
+        store.define(WORD, lambda key: _looked_at(store, LATEST).members(key))
 
 
 def _clusters(store: TraceStore, args: argparse.Namespace) -> list[Cluster]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TextIO
@@ -13,6 +12,7 @@ import msgspec
 
 from engine.schema import encode, to_json_value
 from engine.store import TraceStore
+from fitui import clock
 from fitui import format as formats
 
 NOTHING = "-"
@@ -95,7 +95,7 @@ def format_roofline(percent: float | None, *, alarm: bool = False) -> str:
 
 def format_age(moment: float | None) -> str:
     """How long ago a Unix time was: "2m", "3d"."""
-    return formats.age(moment, time.time()) or NOTHING
+    return formats.age(moment, clock.now()) or NOTHING
 
 
 def width_of(text: str) -> int:

@@ -4,6 +4,8 @@
   fitui show my_solution@3f9a
   fitui show 7f2c            a workload's uuid, or a beginning of one that is unique
   fitui show 1204            a trace by its number in `fitui ls traces`, or by its evaluation's id
+  fitui show 1204 --brief    what an agent needs to mend the solution: cause, source, smallest
+                             failing workload, reference, tolerances, command
 
 With --json, one JSON object: kind, row (what lists show) and document (what the file says).
 """
@@ -12,12 +14,16 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import sys
 from collections.abc import Callable
 from typing import Any
 
+from engine.places import state_dir
 from engine.store import NotFound, TraceStore
 from fitui.cli import show_text
 from fitui.cli.output import print_json
+from fitui.copying.subject import Subject
+from fitui.copying.texts import Texts
 
 HELP = "show a definition, solution, workload or trace in full"
 
@@ -25,19 +31,44 @@ HELP = "show a definition, solution, workload or trace in full"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``fitui show``."""
     parser.add_argument("name", metavar="NAME-OR-ID", help="what to show")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object")
+    form.add_argument(
+        "--brief",
+        action="store_true",
+        help="of a trace, or of a solution's latest failure: a brief for an agent, as Markdown",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what the name means."""
     with TraceStore.open(args.dataset, overlay=args.overlay) as store:
         kind, row = find(store, args.name)
+        if args.brief:
+            sys.stdout.write(_brief(store, kind, row))
+            return 0
         document = _document(store, kind, row)
         if args.json:
             print_json({"kind": kind, "row": row, "document": document})
         else:
             _PRINTERS[kind](store, row, document)
     return 0
+
+
+def _brief(store: TraceStore, kind: str, row: Any) -> str:
+    """The brief about a trace, or about the latest failure of a solution.
+
+    Raises:
+        LookupError: It is something else, or has never been run.
+    """
+    if kind == "trace":
+        subject = Subject(trace=row.id)
+    elif kind == "solution":
+        name = row.name if row.current else f"{row.name}@{row.version}"
+        subject = Subject(solution=name, definition=row.definition)
+    else:
+        raise LookupError(f"a brief is about a trace or a solution, and this is a {kind}")
+    return Texts(store, state_dir()).brief(subject).text
 
 
 def find(store: TraceStore, name: str) -> tuple[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.measure.totals import Compared
@@ -10,6 +10,10 @@ from engine.run.progress import Cell
 from engine.schema.run import Kind, Verdict
 from engine.store import QueryError
 from fitui import format as form
+from fitui.copying import pull_request
+from fitui.copying.command import compare_command, dataset_options
+from fitui.copying.subject import Subject
+from fitui.copying.tables import snapshot_of
 from fitui.format import clean
 from fitui.lookup import Lookup
 from fitui.run_view import RunView, Target
@@ -30,7 +34,8 @@ from fitui.screens.compare_model import (
 from fitui.screens.documents import Line, columns, fact, heading, wrapped
 from fitui.screens.fields import phase_words
 from fitui.screens.listing import ListPage
-from fitui.screens.rows import FetchedRows, Field, keep_matching, listed_rows
+from fitui.screens.matching import keep_matching
+from fitui.screens.rows import FetchedRows, Field, listed_rows
 from fitui.view import View
 from fitui.widgets.lines import Span
 from fitui.widgets.text import Document, Lines
@@ -261,8 +266,31 @@ class ComparePage(ListPage):
         )
 
     def copied(self) -> str:
-        """The command that compares them."""
-        return f"fitui compare {self.view.subject} {self.view.other}"
+        """The workload under the cursor."""
+        return self.workload() or f"{self.view.subject} {self.view.other}"
+
+    def subject(self) -> Subject:
+        """The second solution, and the command that compares it with the first."""
+        measured = any(row.compared and row.compared.processes for row in self.every)
+        rest = ["--measure"] if measured else []
+        return Subject(
+            name=self.copied(),
+            definition=self._definition,
+            solution=self.view.other,
+            workload=self.workload(),
+            command=compare_command(
+                self.names, [*rest, *dataset_options(self.session.store.layers)]
+            ),
+        )
+
+    def markdown(self) -> Callable[[], str] | None:
+        """The workloads that are shown, and what they come to."""
+        snapshot = snapshot_of(self.bench.table.source, str(self.view))
+        if snapshot is None:
+            return None
+        store, runs = self.session.store, list(self.session.runs.values())
+        rows = keep_matching(COMPARE_FIELDS, self.every, self._words if not self.view.tab else "")
+        return lambda: pull_request.comparison(store, snapshot, rows, runs, self.names)
 
     # Chrome
 

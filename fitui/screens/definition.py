@@ -7,9 +7,9 @@ from engine.store import WorkloadRow
 from fitui.format import count
 from fitui.run_view import Target
 from fitui.screens.definition_tabs import DEFINITION_TABS, definition_tab
-from fitui.screens.definitions import definition_target
 from fitui.screens.documents import Line, columns, heading, wrapped
 from fitui.screens.page import Page
+from fitui.screens.targets import definition_target
 from fitui.view import View
 from fitui.where import exact
 from fitui.widgets.code import CodeLines

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from engine.insight.ranking import geomeans, ranking_timer, timer_words
-from engine.store import QueryError, SolutionRow, TraceRow, WorkloadRow
-from fitui.format import clean, flags_text, short_axis
+from engine.store import QueryError, SolutionRow, WorkloadRow
+from fitui.format import clean
 from fitui.run_view import Target
-from fitui.screens.definitions import definition_target
-from fitui.screens.fields import (
-    SOLUTION_FIELDS,
-    TRACE_FIELDS,
-    WORKLOAD_FIELDS,
-    axes_text,
-    flags_mark,
-)
-from fitui.screens.listing import ListPage
+from fitui.screens.fields import axes_text
 from fitui.screens.marks import Marking
-from fitui.screens.rows import FetchedRows, Field, listed_rows
-from fitui.session import Session
+from fitui.screens.rows import FetchedRows, listed_rows
+from fitui.screens.store_fields import SOLUTION_FIELDS, WORKLOAD_FIELDS
+from fitui.screens.store_list import StoreTab, TraceList, without
+from fitui.screens.targets import (
+    definition_target,
+    marked_solutions,
+    marked_workloads,
+    solution_target,
+)
 from fitui.view import View
 from fitui.where import exact, shifted, within
 from fitui.widgets.lines import Span
@@ -39,40 +40,6 @@ DEFINITION_TABS = (
 def definition_tab(name: str, tab: str) -> View:
     """The view of a tab of a definition; the matrix has a kind of its own."""
     return View("matrix", name) if tab == "matrix" else View("definition", name, tab)
-
-
-class StoreTab(ListPage):
-    """Rows of one kind of the store that belong to one thing."""
-
-    kind = ""
-
-    def base(self) -> str:
-        """Expression that the rows obey whatever is typed."""
-        return exact("definition", self.view.subject)
-
-    def key_of(self, row: object) -> str:
-        """What identifies a row."""
-        raise NotImplementedError
-
-    def shown_fields(self) -> tuple[Field, ...]:
-        """The columns."""
-        return tuple(self.fields)
-
-    def load(self, words: str, sort: str) -> FetchedRows:
-        """Rows from the store."""
-        where, offset = within(self.base(), words)
-        query = getattr(self.session.store, self.kind)
-        try:
-            number = self.session.store.count(self.kind, where)
-            query(where=where, sort=sort, limit=1)
-        except QueryError as error:
-            raise shifted(error, offset) from None
-        return FetchedRows(
-            self.shown_fields(),
-            number,
-            lambda limit, start: list(query(where=where, sort=sort, limit=limit, offset=start)),
-            self.key_of,
-        )
 
 
 class DefinitionTab(StoreTab):
@@ -97,10 +64,10 @@ class DefinitionTab(StoreTab):
         return definition_target(self.view.subject)
 
     def targets(self) -> list[Target]:
-        """What is under the cursor, or all solutions."""
+        """The marked ones, what is under the cursor, or all solutions."""
         first = self.target()
         every = definition_target(self.view.subject)
-        return [first, every] if first is not None and first != every else [every]
+        return self.with_marked([first, every] if first is not None and first != every else [every])
 
 
 class WorkloadsTab(DefinitionTab):
@@ -110,9 +77,17 @@ class WorkloadsTab(DefinitionTab):
     noun = "workload"
     fields = WORKLOAD_FIELDS
 
-    def key_of(self, row: object) -> str:
+    def key_of(self, row: Any) -> str:
         """uuid."""
-        return row.uuid if isinstance(row, WorkloadRow) else ""
+        return str(row.uuid)
+
+    def mark_group(self) -> str:
+        """Of the workloads of this definition."""
+        return f":workloads {self.view.subject}"
+
+    def marked_target(self, keys: list[str]) -> Target | None:
+        """All solutions on the marked ones."""
+        return marked_workloads(self.view.subject, keys)
 
     def empty(self) -> list[str]:
         """How to get workloads."""
@@ -120,6 +95,11 @@ class WorkloadsTab(DefinitionTab):
             "No workloads: nothing can be run.",
             f"A workload is a line of workloads/<op_type>/{self.view.subject}.jsonl.",
         ]
+
+    def workload(self) -> str:
+        """The workload under the cursor."""
+        row = self.current()
+        return row.uuid if isinstance(row, WorkloadRow) else ""
 
     def target(self) -> Target | None:
         """All solutions on the workload under the cursor."""
@@ -160,13 +140,13 @@ class SolutionsTab(DefinitionTab, Marking):
     timer: str | None = None
     """By whose figures the mean speedups are, where those of several timers are there."""
 
-    def shown_fields(self) -> tuple[Field, ...]:
-        """With the marks before the names."""
-        return (replace(self.fields[0], text=self._name_text), *self.fields[1:])
+    def mark_group(self) -> str:
+        """Shared with the matrix of the definition."""
+        return self.view.subject
 
-    def _name_text(self, row: object) -> str:
-        assert isinstance(row, SolutionRow)
-        return self.bench.marks.label(self.view.subject, row.name)
+    def marked_target(self, keys: list[str]) -> Target | None:
+        """The marked ones on all workloads."""
+        return marked_solutions(self.view.subject, keys)
 
     def load(self, words: str, sort: str) -> FetchedRows:
         """Rows from the store; mean speedups of one timer only."""
@@ -187,10 +167,12 @@ class SolutionsTab(DefinitionTab, Marking):
             replace(row, geomean_speedup=means.get(row.name) if row.current else None)
             for row in rows
         ]
-        if sort.lstrip("-") == _SPEEDUP:
-            rows.sort(key=lambda row: row.geomean_speedup or 0.0, reverse=sort.startswith("-"))
+        first = sort.partition(",")[0]
+        if first.lstrip("-") == _SPEEDUP:
+            # What follows it in the sort has ordered the rows already, and stays among equals.
+            rows.sort(key=lambda row: row.geomean_speedup or 0.0, reverse=first.startswith("-"))
             rows.sort(key=lambda row: row.geomean_speedup is None)
-        return listed_rows(self.shown_fields(), rows, self.key_of)
+        return listed_rows(self.fields, rows, self.key_of)
 
     def bar(self) -> tuple[list[Span], list[Span]]:
         """By which timer speedups are, where there are others."""
@@ -199,9 +181,9 @@ class SolutionsTab(DefinitionTab, Marking):
             return left, right
         return left, [(f"GEOM by {clean(timer_words(self.timer))} only  ", "warn"), *right]
 
-    def key_of(self, row: object) -> str:
+    def key_of(self, row: Any) -> str:
         """Name."""
-        return row.name if isinstance(row, SolutionRow) else ""
+        return str(row.name)
 
     def empty(self) -> list[str]:
         """How to get solutions."""
@@ -240,106 +222,15 @@ class SolutionsTab(DefinitionTab, Marking):
         return isinstance(row, SolutionRow) and row.n_failed > 0
 
 
-def solution_target(definition: str, name: str) -> Target:
-    """A solution on all workloads of its definition."""
-    return Target(
-        title=f"{name} on all workloads",
-        definition=definition,
-        definitions=(definition,),
-        solutions=(name,),
-    )
-
-
-def pair_target(definition: str, solution: str, workload: str, axes: dict[str, int]) -> Target:
-    """One solution on one workload."""
-    where = " ".join(f"{short_axis(name)}={value}" for name, value in axes.items())
-    return Target(
-        title=f"{solution} on {where or workload}",
-        definition=definition,
-        definitions=(definition,),
-        pairs=((solution, workload),),
-    )
-
-
-class TraceRows:
-    """What pages of traces share: what is under the cursor, and where it leads."""
-
-    @staticmethod
-    def view_of(row: object) -> View | None:
-        """The trace of a row."""
-        return View("trace", str(row.id)) if isinstance(row, TraceRow) else None
-
-    @staticmethod
-    def workload_of(row: object) -> str:
-        """The workload of a row."""
-        return row.workload if isinstance(row, TraceRow) else ""
-
-    @staticmethod
-    def target_of(row: object) -> Target | None:
-        """The pair of a row, once more."""
-        if not isinstance(row, TraceRow):
-            return None
-        return pair_target(row.definition, row.solution, row.workload, row.axes)
-
-    @staticmethod
-    def hint_of(session: Session, row: object) -> list[Span]:
-        """Verdict in words, and why, or the whole names."""
-        if not isinstance(row, TraceRow):
-            return []
-        if row.status != "PASSED" and (why := session.reason(row.id)):
-            return [(f" {row.status}", "failed"), (f"  {why}", "dim")]
-        style = "passed" if row.status == "PASSED" else "failed"
-        where = f"  {clean(row.solution)} on {axes_text(row.axes)}"
-        flags = f"  {flags_text(row.flags)}" if row.flags else ""
-        return [(f" {row.status}", style), (flags, flags_mark(row.flags)), (where, "dim")]
-
-
-class TracesTab(DefinitionTab, TraceRows):
+class TracesTab(DefinitionTab, TraceList):
     """The traces of a definition, newest first."""
 
-    kind = "traces"
-    noun = "trace"
-    default_sort = "-time"
-
-    def shown_fields(self) -> tuple[Field, ...]:
-        """Without the definition."""
-        return tuple(item for item in TRACE_FIELDS if item.title != "DEFINITION")
-
-    fields = tuple(item for item in TRACE_FIELDS if item.title != "DEFINITION")
-
-    def key_of(self, row: object) -> str:
-        """Id."""
-        return str(row.id) if isinstance(row, TraceRow) else ""
+    fields = without({"definition"})
 
     def empty(self) -> list[str]:
         """How to get traces."""
         return [f"{self.view.subject} has never been run.", "Press r to run all its solutions."]
 
-    def opened(self) -> View | None:
-        """The trace."""
-        return self.view_of(self.current())
-
-    def solution(self) -> str:
-        """The solution under the cursor."""
-        row = self.current()
-        return row.solution if isinstance(row, TraceRow) else ""
-
-    def workload(self) -> str:
-        """The workload under the cursor."""
-        return self.workload_of(self.current())
-
     def target(self) -> Target | None:
-        """The pair under the cursor."""
-        return self.target_of(self.current()) or super().target()
-
-    def hint(self) -> list[Span]:
-        """Verdict and names."""
-        return self.hint_of(self.session, self.current())
-
-    def scopes(self) -> set[str]:
-        """With failures to jump to."""
-        return super().scopes() | {"failures"}
-
-    def is_failure(self, row: object) -> bool:
-        """Everything but PASSED."""
-        return isinstance(row, TraceRow) and row.status != "PASSED"
+        """The pair under the cursor, else all solutions."""
+        return self.target_of(self._row()) or super().target()

@@ -2,41 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from engine.store import DefinitionRow
+from fitui import commands
+from fitui.first_use import no_definitions
 from fitui.format import clean
 from fitui.run_view import Target
-from fitui.screens.fields import DEFINITION_FIELDS
-from fitui.screens.listing import ListPage
-from fitui.screens.rows import FetchedRows
-from fitui.session import layers_text
+from fitui.screens.previews import definition_preview
+from fitui.screens.store_fields import DEFINITION_FIELDS
+from fitui.screens.store_list import StoreTab
+from fitui.screens.targets import definition_target, marked_definitions
 from fitui.view import View
 from fitui.widgets.lines import Span
+from fitui.widgets.text import Lines
 
 
-class DefinitionsPage(ListPage):
+class DefinitionsPage(StoreTab):
     """Every definition and how its solutions do."""
 
+    kind = "definitions"
     fields = DEFINITION_FIELDS
     noun = "definition"
+    previews = True
 
-    def load(self, words: str, sort: str) -> FetchedRows:
-        """Definitions from the store."""
-        store = self.session.store
+    def base(self) -> str:
+        """All of them."""
+        return ""
 
-        def fetch(limit: int, offset: int) -> list[DefinitionRow]:
-            return list(store.definitions(where=words, sort=sort, limit=limit, offset=offset))
+    def key_of(self, row: Any) -> str:
+        """Name."""
+        return str(row.name)
 
-        number = store.count("definitions", words)
-        return FetchedRows(self.fields, number, fetch, lambda row: str(row.name))
+    def mark_group(self) -> str:
+        """Of definitions."""
+        return ":definitions"
+
+    def marked_target(self, keys: list[str]) -> Target | None:
+        """All solutions of the marked ones."""
+        return marked_definitions(keys)
+
+    def preview_of(self, row: Any) -> Lines:
+        """What it computes, and how its solutions do."""
+        return definition_preview(self.session.store, row)
 
     def empty(self) -> list[str]:
         """What to do about an empty dataset."""
-        return [
-            "No definitions in this dataset.",
-            layers_text(self.session.layers),
-            "A definition is a file definitions/<op_type>/<name>.json in one of them.",
-            "Start with `fitui --dataset FOLDER` to look at another one; 4 shows bad files.",
-        ]
+        session = self.session
+        return no_definitions(session.store, session.layers, commands.key_of("go_problems"))
 
     def _row(self) -> DefinitionRow | None:
         row = self.current()
@@ -57,6 +70,10 @@ class DefinitionsPage(ListPage):
         row = self._row()
         return definition_target(row.name, row.n_solutions) if row and row.n_solutions else None
 
+    def targets(self) -> list[Target]:
+        """The marked ones, or that under the cursor."""
+        return self.with_marked(super().targets())
+
     def hint(self) -> list[Span]:
         """Description of the definition under the cursor."""
         row = self._row()
@@ -74,9 +91,3 @@ class DefinitionsPage(ListPage):
     def is_failure(self, row: object) -> bool:
         """A definition with a failed pair."""
         return isinstance(row, DefinitionRow) and row.n_failed > 0
-
-
-def definition_target(name: str, n_solutions: int = 0) -> Target:
-    """All solutions of a definition."""
-    number = f"{n_solutions} solutions" if n_solutions > 1 else "all solutions"
-    return Target(title=f"{number} of {name}", definition=name, definitions=(name,))

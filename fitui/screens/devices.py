@@ -16,11 +16,13 @@ from fitui.device_rows import (
     quarantine_words,
     trouble_words,
 )
+from fitui.first_use import NO_GPU
 from fitui.format import clean
 from fitui.lookup import Lookup
 from fitui.screens.documents import Line, fact, heading, wrapped
 from fitui.screens.listing import ListPage
-from fitui.screens.rows import FetchedRows, Field, keep_matching, listed_rows
+from fitui.screens.matching import keep_matching
+from fitui.screens.rows import FetchedRows, Field, listed_rows
 from fitui.view import View
 from fitui.widgets.lines import Span
 from fitui.widgets.text import Document, Lines
@@ -200,6 +202,13 @@ class DevicesPage(ListPage):
         if throttled := _throttled(row):
             spans.append((f"  throttled: {throttled}", "warn"))
         return spans
+
+    def below(self) -> list[list[Span]]:
+        """What it means that there is no GPU."""
+        rows = self._looked.found or []
+        if not rows or any(row.is_gpu for row in rows):
+            return []
+        return wrapped(NO_GPU, self.bench.table.size.width or 80, "warn")
 
     def preview(self) -> Lines | None:
         """Everything that is known of it."""

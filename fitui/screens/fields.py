@@ -1,8 +1,10 @@
-"""The columns of every table: how a definition, solution, workload, trace, run or cell reads."""
+"""How verdicts and phases read in every table, and the columns of runs and bad files.
+
+The columns of what comes from the store are in ``store_fields``.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +12,7 @@ from engine.run.progress import Cell
 from engine.schema import Problem, Status
 from engine.schema.flags import is_alarm
 from engine.schema.run import Kind
-from engine.store import DefinitionRow, SolutionRow, TraceRow, WorkloadRow
+from fitui import clock
 from fitui import format as form
 from fitui.format import clean, flags_text
 from fitui.run_view import RunView
@@ -47,101 +49,9 @@ def share(passed: int, failed: int) -> str:
     return f"{passed}/{passed + failed}" if passed + failed else ""
 
 
-def _age(moment: float | None) -> str:
-    return form.age(moment, time.time())
-
-
-def _score_mark(row: DefinitionRow | SolutionRow) -> str:
-    if row.n_failed:
-        return "failed"
-    return "passed" if row.n_passed else ""
-
-
-def _alarm_mark(row: DefinitionRow | SolutionRow) -> str:
-    return "failed" if row.n_alarms else ""
-
-
-def _d(row: Any) -> DefinitionRow:
-    assert isinstance(row, DefinitionRow)
-    return row
-
-
-DEFINITION_FIELDS = (
-    Field("DEFINITION", 26, lambda r: clean(_d(r).name), grow=30, sort="name"),
-    Field("OP", 9, lambda r: clean(_d(r).op_type), grow=10, sort="op"),
-    Field("WL", 4, lambda r: str(_d(r).n_workloads), right=True, sort="workloads"),
-    Field("SOL", 4, lambda r: str(_d(r).n_solutions), right=True, sort="solutions"),
-    Field(
-        "PASSED",
-        7,
-        lambda r: share(_d(r).n_passed, _d(r).n_failed),
-        right=True,
-        sort="failed",
-        mark=_score_mark,
-    ),
-    Field("BEST", 6, lambda r: form.speedup(_d(r).best_speedup), right=True, sort="speedup"),
-    Field(
-        "% ROOF",
-        6,
-        lambda r: form.roofline(_d(r).best_roofline, alarm=_d(r).n_alarms > 0),
-        right=True,
-        sort="roofline",
-        mark=_alarm_mark,
-    ),
-    Field("RUN", 4, lambda r: _age(_d(r).last_run), right=True, sort="last_run"),
-    Field("BEST SOLUTION", 14, lambda r: clean(_d(r).best_solution), grow=24, sort="best"),
-    Field("AXES", 12, lambda r: clean(" ".join(_d(r).var_axes)), grow=20),
-)
-
-
-def _s(row: Any) -> SolutionRow:
-    assert isinstance(row, SolutionRow)
-    return row
-
-
-SOLUTION_FIELDS = (
-    Field("SOLUTION", 26, lambda r: clean(_s(r).name), grow=34, sort="name"),
-    Field("AUTHOR", 9, lambda r: clean(_s(r).author), grow=8, sort="author"),
-    Field("LANG", 8, lambda r: clean(_s(r).language), sort="lang"),
-    Field(
-        "PASSED",
-        7,
-        lambda r: share(_s(r).n_passed, _s(r).n_failed),
-        right=True,
-        sort="failed",
-        mark=_score_mark,
-    ),
-    Field("OF", 4, lambda r: str(_s(r).n_workloads), right=True),
-    Field("GEOM", 6, lambda r: form.speedup(_s(r).geomean_speedup), right=True, sort="speedup"),
-    Field(
-        "% ROOF",
-        6,
-        lambda r: form.roofline(_s(r).roofline, alarm=_s(r).n_alarms > 0),
-        right=True,
-        sort="roofline",
-        mark=_alarm_mark,
-    ),
-    Field("RUN", 4, lambda r: _age(_s(r).last_run), right=True, sort="last_run"),
-    Field("DESCRIPTION", 20, lambda r: clean(_s(r).description), grow=60),
-)
-
-
 def axes_text(axes: dict[str, int]) -> str:
     """All axes of a workload."""
     return " ".join(f"{form.short_axis(name)}={value}" for name, value in axes.items())
-
-
-def _w(row: Any) -> WorkloadRow:
-    assert isinstance(row, WorkloadRow)
-    return row
-
-
-WORKLOAD_FIELDS = (
-    Field("AXES", 30, lambda r: clean(axes_text(_w(r).axes)), grow=30),
-    Field("INPUTS", 24, lambda r: clean(_w(r).inputs), grow=20),
-    Field("UUID", 12, lambda r: clean(_w(r).uuid), grow=24, sort="uuid"),
-    Field("PROBLEM", 10, lambda r: clean(_w(r).problem), grow=60, mark=lambda _r: "failed"),
-)
 
 
 def flags_mark(flags: Sequence[str]) -> str:
@@ -149,47 +59,6 @@ def flags_mark(flags: Sequence[str]) -> str:
     if is_alarm(flags):
         return "failed"
     return "warn" if flags else ""
-
-
-def _t(row: Any) -> TraceRow:
-    assert isinstance(row, TraceRow)
-    return row
-
-
-TRACE_FIELDS = (
-    Field(
-        "S",
-        1,
-        lambda r: LETTERS.get(_t(r).status, "?"),
-        sort="status",
-        mark=lambda r: status_mark(_t(r).status),
-    ),
-    Field("SOLUTION", 26, lambda r: clean(_t(r).solution), grow=24, sort="solution"),
-    Field("WORKLOAD", 14, lambda r: clean(axes_text(_t(r).axes)), grow=20),
-    Field("LAT us", 7, lambda r: form.latency(_t(r).latency_ms), right=True, sort="latency"),
-    Field("SPEED", 6, lambda r: form.speedup(_t(r).speedup), right=True, sort="speedup"),
-    Field(
-        "% ROOF",
-        6,
-        lambda r: form.roofline(_t(r).roofline, alarm=is_alarm(_t(r).flags)),
-        right=True,
-        sort="roofline",
-        mark=lambda r: flags_mark(_t(r).flags),
-    ),
-    Field("ABS ERR", 7, lambda r: form.error(_t(r).max_absolute_error), right=True, sort="abs"),
-    Field("AGE", 4, lambda r: _age(_t(r).time), right=True, sort="time"),
-    Field("DEVICE", 10, lambda r: clean(_t(r).hardware), grow=14, sort="hardware"),
-    Field("DEFINITION", 20, lambda r: clean(_t(r).definition), grow=20, sort="definition"),
-    Field("TIMER", 8, lambda r: clean(_t(r).timer), grow=4),
-    Field(
-        "FLAGS",
-        26,
-        lambda r: flags_text(_t(r).flags),
-        grow=40,
-        sort="flags",
-        mark=lambda r: flags_mark(_t(r).flags),
-    ),
-)
 
 
 def phase_letter(cell: Cell) -> str:
@@ -286,7 +155,7 @@ RUN_FIELDS = (
     Field("FAIL", 4, lambda r: str(_r(r).failed or ""), right=True, mark=lambda _r: "failed"),
     Field("PRI", 3, lambda r: str(_r(r).priority or ""), right=True),
     Field("LEFT", 6, _left, right=True),
-    Field("AGE", 4, lambda r: _age(_r(r).request.created), right=True),
+    Field("AGE", 4, lambda r: form.age(_r(r).request.created, clock.now()), right=True),
     Field("WHAT", 17, lambda r: clean(_r(r).subject), grow=40),
     Field("WAITS FOR", 14, lambda r: clean(_r(r).survey.waits_for), grow=30),
     Field("DEVICE", 8, lambda r: clean(form.devices(_r(r).request.devices)), grow=12),

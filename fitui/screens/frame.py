@@ -9,17 +9,21 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-import time
 from collections.abc import Callable
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.screen import Screen
+from textual.timer import Timer
 
 from engine.store import QueryError
+from fitui import clock
+from fitui.first_use import state_trouble
 from fitui.memory import Memory
 from fitui.run_view import Target
 from fitui.screens.chrome import crumb_spans, footer_spans, run_spans
+from fitui.screens.column_keys import ColumnsError
+from fitui.screens.dialog import Dialog, Result
 from fitui.screens.marks import Marks
 from fitui.screens.nothing import NothingPage
 from fitui.screens.page import Page
@@ -41,6 +45,9 @@ PREVIEW = 160
 
 BELOW = 3
 """Lines at most below a table."""
+
+KEEP_S = 0.1
+"""Seconds after which a moved cursor is remembered in the state file."""
 
 FAULTS = (LookupError, ValueError, OSError, sqlite3.Error)
 """What a page may raise; it becomes a sentence on the screen."""
@@ -77,14 +84,16 @@ class Frame(Screen[None], inherit_bindings=False):
         self.crumbs = OneLine(id="crumbs")
         self.bar = OneLine(id="bar")
         self.typing = FilterBar(id="typing")
-        self.series = Series(plain=is_plain(os.environ, sys.stdout.encoding), id="series")
+        self.plain = is_plain(os.environ, sys.stdout.encoding)
+        self.series = Series(plain=self.plain, id="series")
         self.below = TextView(id="below")
         self.status = OneLine(id="status")
         self.footer = OneLine(id="footer")
         self._previewed: Lines | None = None
         self.page: Page = NothingPage(self, HOME, "")
         self._message: tuple[str, str] | None = None
-        self._question: tuple[str, Callable[[], None]] | None = None
+        self._question: tuple[str, Callable[[], None], Callable[[], None]] | None = None
+        self._keeping: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Top to bottom."""
@@ -114,13 +123,20 @@ class Frame(Screen[None], inherit_bindings=False):
             trail, message = (HOME,), str(error)
         self.navigator = Navigator(trail)
         self.display_view()
-        notices = list(self.session.store.notices)
+        notices = [*self.session.troubles(), *self.session.store.notices]
         if message or notices:
             self.say(message or notices[0], "warn")
 
     def _home(self) -> View:
         """What fails and runs, or, for somebody who has neither, what there is to run."""
-        return HOME if self.session.has_work() else View("definitions")
+        if self._base != HOME or self.session.has_work():
+            return self._base
+        return View("definitions")
+
+    @property
+    def _base(self) -> View:
+        """Where every way out ends."""
+        return parse_view(self.session.settings.config.home)
 
     # Showing a view
 
@@ -138,7 +154,7 @@ class Frame(Screen[None], inherit_bindings=False):
             self._show_page(page_for(self, view))
             self.page.restore(self.memory.anchors.get(view.place, ""))
         self.refresh_chrome()
-        self._keep()
+        self.keep()
 
     def _show_page(self, page: Page) -> None:
         self.page = page
@@ -146,10 +162,16 @@ class Frame(Screen[None], inherit_bindings=False):
         try:
             page.show()
         except QueryError as error:
-            page.view = page.view.but(filter="", sort="")
-            self.navigator.replace(page.view)
-            self.say(f"filter left out: {error.message}", "warn")
-            page.show()
+            names = isinstance(error, ColumnsError)
+            left = {"cols": "", "group": ""} if names else {"filter": "", "sort": ""}
+            view = page.view.but(**left)
+            if view == page.view:
+                self._show_page(NothingPage(self, view, error.message))
+                return
+            self.navigator.replace(view)
+            what = "columns" if names else "filter"
+            self.say(f"{what} left out: {error.message}", "warn")
+            self._show_page(page_for(self, view))
         except FAULTS as error:
             self.page = NothingPage(self, page.view, error_words(error))
             self._arrange()
@@ -171,7 +193,7 @@ class Frame(Screen[None], inherit_bindings=False):
         """Crumbs, bar, status and footer, as far as they changed."""
         self.crumbs.show(
             crumb_spans(self.navigator.trail, self.page),
-            run_spans(self.session, self.memory.seen, time.time()),
+            run_spans(self.session, self.memory.seen, clock.now()),
         )
         self.bar.show(*self.page.bar())
         self._show_around()
@@ -209,16 +231,30 @@ class Frame(Screen[None], inherit_bindings=False):
         self._message = (text, style)
         self._show_status()
 
-    def ask(self, question: str, action: Callable[[], None]) -> None:
-        """Do something if the answer is yes."""
-        self._question = (question, action)
+    def ask(
+        self,
+        question: str,
+        action: Callable[[], None],
+        otherwise: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Do something if the answer is yes, and something else if it is no."""
+        self._question = (question, action, otherwise)
         self._show_status()
 
     def scopes(self) -> set[str]:
         """Scopes of the commands that are valid now."""
         return {"app"} | self.page.scopes()
 
-    def _keep(self) -> None:
+    def keep_soon(self) -> None:
+        """Remember where the cursor is, once it has come to rest or every :data:`KEEP_S`."""
+        if self._keeping is None:
+            self._keeping = self.set_timer(KEEP_S, self.keep)
+
+    def keep(self) -> None:
+        """Remember the view, and where the cursor is."""
+        if self._keeping is not None:
+            self._keeping.stop()
+            self._keeping = None
         view = self.navigator.view
         anchors = dict(self.memory.anchors)
         if anchor := self.page.anchor():
@@ -229,41 +265,44 @@ class Frame(Screen[None], inherit_bindings=False):
             anchors=dict(list(anchors.items())[-100:]),
             metric=self.metric,
             seen=self.memory.seen,
+            bookmarks=self.memory.bookmarks,
         )
         try:
             self._remember(self.memory)
         except OSError as error:
-            self.say(f"the view is not remembered: {error_words(error)}", "warn")
+            # Where that was to be expected it was said at the start, with what to do.
+            if not state_trouble(self.session.state):
+                self.say(f"the view is not remembered: {error_words(error)}", "warn")
 
     # Navigation
 
     def go(self, view: View) -> None:
         """Enter a view."""
-        self._keep()
+        self.keep()
         self.navigator.enter(view)
         self.display_view()
 
     def jump(self, view: View) -> None:
         """Go straight to a view."""
-        self._keep()
+        self.keep()
         self.navigator.jump(view)
         self.display_view()
 
     def turn(self, view: View) -> None:
         """Another tab, filter or sort of the same thing."""
-        self._keep()
+        self.keep()
         self.navigator.replace(view)
         self.display_view()
 
     def do_out(self) -> None:
         """Go out; at the outermost view, drop the filter."""
-        self._keep()
+        self.keep()
         if self.navigator.view.filter and len(self.navigator.trail) == 1:
             self.navigator.replace(self.navigator.view.but(filter=""))
         elif not self.navigator.out():
-            if self.navigator.view == HOME:
+            if self.navigator.view == self._base:
                 return
-            self.navigator.jump(HOME)
+            self.navigator.jump(self._base)
         self.display_view()
 
     def do_history_back(self) -> None:
@@ -275,11 +314,19 @@ class Frame(Screen[None], inherit_bindings=False):
         self._walk(1)
 
     def _walk(self, by: int) -> None:
-        self._keep()
+        self.keep()
         if self.navigator.step(by):
             self.display_view()
         else:
             self.say("the history ends here")
+
+    def do_last_view(self) -> None:
+        """The view before this one; once more comes back."""
+        self.keep()
+        if self.navigator.toggle():
+            self.display_view()
+        else:
+            self.say("there is no other view yet")
 
     def do_go_triage(self) -> None:
         """What fails now."""
@@ -295,7 +342,7 @@ class Frame(Screen[None], inherit_bindings=False):
 
     def do_go_runs(self) -> None:
         """Runs; those that have ended count as seen."""
-        self.memory.seen = time.time()
+        self.memory.seen = clock.now()
         self.jump(View("runs"))
 
     def do_go_devices(self) -> None:
@@ -320,9 +367,22 @@ class Frame(Screen[None], inherit_bindings=False):
         """Sources of the solution under the cursor."""
         self.go(View("solution", self.page.solution()))
 
-    def start_run(self, target: Target) -> None:
-        """Run something with the default choice, and show it."""
+    def do_diff(self) -> None:
+        """What differs in the sources of the trace, version or solution under the cursor."""
+        self.go(self.page.diff_view())
+
+    def start_run(self, target: Target, *, again: bool = False) -> None:
+        """Run what is missing of something, or all of it again, and show it."""
         raise NotImplementedError
+
+    def show_dialog(self, dialog: Dialog[Result], then: Callable[[Result | None], None]) -> None:
+        """Put a dialog over the screen, and do something with its answer."""
+
+        def answered(answer: Result | None) -> None:
+            then(answer)
+            self.refresh_chrome()
+
+        self.app.push_screen(dialog, answered)
 
     def shows(self, page: Page) -> bool:
         """True while a page is the one on the screen; may be asked on any thread."""

@@ -13,7 +13,6 @@ from fitui.format import clean
 from fitui.lookup import Lookup
 from fitui.run_view import Target
 from fitui.screens.compare_model import ratio_words
-from fitui.screens.definition_tabs import TraceRows, solution_target
 from fitui.screens.fields import LETTERS, axes_text, status_mark
 from fitui.screens.history_model import (
     History,
@@ -23,8 +22,11 @@ from fitui.screens.history_model import (
     short_hash,
 )
 from fitui.screens.listing import ListPage
-from fitui.screens.rows import FetchedRows, Field, keep_matching, listed_rows
+from fitui.screens.matching import keep_matching
+from fitui.screens.rows import FetchedRows, Field, listed_rows
 from fitui.screens.solution import split_version
+from fitui.screens.store_list import TraceRows
+from fitui.screens.targets import solution_target
 from fitui.view import View
 from fitui.widgets.lines import Span
 from fitui.widgets.series import Curve, Point
@@ -89,18 +91,22 @@ class HistoryPage(ListPage, TraceRows):
     def __init__(self, bench: Any, view: View) -> None:
         super().__init__(bench, view)
         self.fields = HISTORY_FIELDS
-        if not view.other:
+        self._name, self._on = self.about()
+        if not self._on:
             self.fields = (*HISTORY_FIELDS[:2], _WORKLOAD, *HISTORY_FIELDS[2:])
         self._words = view.filter
         self._shown: list[HistoryRow] = []
         self._points: tuple[Point, ...] = ()
-        self._name = split_version(self.session.store, view.subject)[0]
         known: dict[int, Any] = {}
         self._looked: Lookup[History] = Lookup(
-            lambda: look_up(self.session.store, self._name, view.other, known),
+            lambda: look_up(self.session.store, self._name, self._on, known),
             bench.looked_up,
             lambda: bench.shows(self),
         )
+
+    def about(self) -> tuple[str, str]:
+        """The solution, and the workload or "" for all."""
+        return split_version(self.session.store, self.view.subject)[0], self.view.other
 
     # Rows
 
@@ -114,7 +120,7 @@ class HistoryPage(ListPage, TraceRows):
         self._words = words
         found = self._looked.found
         kept = keep_matching(self.fields, found.rows if found else [], words)
-        points = points_of(kept, relative=not self.view.other)
+        points = points_of(kept, relative=not self._on)
         if points != self._points:
             # Else the same tuple, so that the chart need not be drawn again.
             self._points = points
@@ -135,7 +141,7 @@ class HistoryPage(ListPage, TraceRows):
         """What is being done, or how to get traces."""
         if self._looked.found is None:
             return ["Reading the traces ..."]
-        where = " on this workload" if self.view.other else ""
+        where = " on this workload" if self._on else ""
         return [f"{clean(self._name)} has never been run{where}.", "Press r to run it."]
 
     def found(self) -> None:
@@ -199,7 +205,7 @@ class HistoryPage(ListPage, TraceRows):
         found = self._looked.found
         if found is None:
             return left, right
-        if self.view.other and found.rows:
+        if self._on and found.rows:
             left = [(f" on {axes_text(found.rows[0].trace.axes)}", "title"), *left]
         if found.every > len(found.rows):
             right = [(f"the newest of {found.every:,}  ".replace(",", " "), "warn"), *right]
@@ -223,8 +229,8 @@ class HistoryPage(ListPage, TraceRows):
         if not self._points:
             return None
         values = [point.value for point in self._points if point.value is not None]
-        words = form.latency if self.view.other else ratio_words
-        unit = "us" if self.view.other else "of the workload's median"
+        words = form.latency if self._on else ratio_words
+        unit = "us" if self._on else "of the workload's median"
         row = self._row()
         at = next((i for i, item in enumerate(self._shown) if item is row), None)
         return Curve(

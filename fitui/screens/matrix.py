@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from engine.insight.ranking import timer_words
 from engine.run.progress import Cell
 from engine.store import TraceRow
 from fitui import format as form
+from fitui.copying import pull_request
+from fitui.copying.tables import matrix_snapshot
 from fitui.format import clean, flags_text
 from fitui.run_view import RunView, Target
-from fitui.screens.definition_tabs import (
-    DEFINITION_TABS,
-    definition_tab,
-    pair_target,
-    solution_target,
-)
-from fitui.screens.definitions import definition_target
+from fitui.screens.definition_tabs import DEFINITION_TABS, definition_tab
 from fitui.screens.fields import axes_text, cell_mark, flags_mark, phase_words, status_words
 from fitui.screens.marks import Marking
 from fitui.screens.matrix_model import UNRANKED, MatrixModel
+from fitui.screens.targets import pair_target, solution_target
 from fitui.view import View
 from fitui.where import exact
 from fitui.widgets.lines import Span
@@ -112,7 +110,7 @@ class MatrixPage(Marking):
         if view is not None:
             self.bench.go(view)
         elif self._pair() is not None:
-            self.bench.say("never run: c runs this cell, r this solution, M all missing cells")
+            self.bench.say("never run: c runs this cell, r all that is missing here")
 
     def anchor(self) -> str:
         """Solution and workload of the cell."""
@@ -145,6 +143,12 @@ class MatrixPage(Marking):
         """Name of the solution."""
         return self.solution()
 
+    def markdown(self) -> Callable[[], str] | None:
+        """The matrix, with the geomean of each solution."""
+        snapshot = matrix_snapshot(self.model, str(self.view), self.bench.metric)
+        store = self.session.store
+        return None if snapshot is None else lambda: pull_request.markdown(store, snapshot)
+
     def live_run(self) -> RunView | None:
         """The run that fills it."""
         return self.model.run
@@ -152,47 +156,36 @@ class MatrixPage(Marking):
     # Running
 
     def target(self) -> Target | None:
-        """The solution of the row, on all workloads."""
-        name = self.solution()
-        return solution_target(self.view.subject, name) if name else None
+        """Everything that is shown."""
+        name, model = self.view.subject, self.model
+        if not (model.solutions and model.workloads):
+            return None
+        on = form.count(len(model.workloads), "workload")
+        return Target(
+            title=f"{form.count(len(model.solutions), 'solution')} on {on}",
+            definition=name,
+            definitions=(name,),
+            solutions=tuple(row.name for row in model.solutions),
+            # Named, so that a quick run leaves none of what is shown out.
+            workloads=tuple(row.uuid for row in model.workloads),
+        )
 
     def targets(self) -> list[Target]:
-        """Row, cell, missing cells, everything."""
-        pair, result = self._pair(), []
+        """Everything that is shown, row, cell."""
+        shown, pair = self.target(), self._pair()
+        result = [shown] if shown is not None else []
         if pair is not None:
             result += [solution_target(self.view.subject, pair[0]), self._cell_target(pair)]
-        if missing := self._missing_target():
-            result.append(missing)
-        return [*result, definition_target(self.view.subject, len(self.model.solutions))]
+        return result
 
     def _cell_target(self, pair: tuple[str, str]) -> Target:
         return pair_target(self.view.subject, *pair, self._axes(pair[1]))
 
-    def _missing_target(self) -> Target | None:
-        pairs = self.model.missing()
-        if not pairs:
-            return None
-        name = self.view.subject
-        return Target(
-            title=f"{form.count(len(pairs), 'missing cell')}",
-            definition=name,
-            definitions=(name,),
-            pairs=tuple(pairs),
-        )
-
     def do_run_cell(self) -> None:
-        """Run the cell under the cursor."""
+        """Run the cell under the cursor, also where it has a result."""
         pair = self._pair()
         if pair is not None:
-            self.bench.start_run(self._cell_target(pair))
-
-    def do_run_missing(self) -> None:
-        """Run what has never been run."""
-        target = self._missing_target()
-        if target is None:
-            self.bench.say("no cell is missing")
-        else:
-            self.bench.start_run(target)
+            self.bench.start_run(self._cell_target(pair), again=True)
 
     # Chrome
 

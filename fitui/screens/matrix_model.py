@@ -143,11 +143,6 @@ class MatrixModel:
         stored = self.stored.get(pair)
         return stored.status if stored else ""
 
-    def missing(self) -> list[tuple[str, str]]:
-        """Pairs that have no verdict and are not being run."""
-        every = ((item.name, work.uuid) for item in self.solutions for work in self.workloads)
-        return [pair for pair in every if pair not in self.stored and pair not in self.live]
-
     def counts(self) -> tuple[int, int, int]:
         """Cells that passed, that failed, and all."""
         passed = failed = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fitui.commands import key_of
 from fitui.screens.documents import Line, wrapped
 from fitui.screens.page import Page
 from fitui.view import View
@@ -29,8 +30,12 @@ class NothingPage(Page):
         """Say it."""
         width = self.bench.text.size.width or 80
         lines: list[Line] = [[], *wrapped(self.reason, width, "failed"), []]
+        out, definitions, runs, bad = map(
+            key_of, ("out", "go_definitions", "go_runs", "go_problems")
+        )
         lines += wrapped(
-            "Esc goes back, 1 shows the definitions, 3 the runs, 4 files that could not be read.",
+            f"{out} goes back, {definitions} shows the definitions, {runs} the runs, {bad} files "
+            "that could not be read.",
             width,
             "dim",
         )

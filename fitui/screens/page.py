@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from fitui.copying.subject import Subject
 from fitui.run_view import RunView, Target
 from fitui.session import Session
 from fitui.view import View
@@ -16,6 +17,7 @@ from fitui.widgets.lines import Span
 from fitui.widgets.text import Lines
 
 if TYPE_CHECKING:
+    from fitui.screens.dialog import Dialog, Result
     from fitui.screens.marks import Marks
     from fitui.widgets.matrix import Matrix
     from fitui.widgets.series import Curve
@@ -32,6 +34,8 @@ class Bench(Protocol):
     text: TextView
     side: TextView
     metric: str
+    plain: bool
+    page: Page
     marks: Marks
 
     @property
@@ -47,11 +51,19 @@ class Bench(Protocol):
     def say(self, text: str, style: str = "") -> None:
         """Put a sentence into the status line."""
 
-    def start_run(self, target: Target) -> None:
-        """Run something with the default choice, and show it."""
+    def start_run(self, target: Target, *, again: bool = False) -> None:
+        """Run what is missing of something, or all of it again, and show it."""
 
-    def ask(self, question: str, action: Callable[[], None]) -> None:
-        """Do something if the answer is yes."""
+    def ask(
+        self,
+        question: str,
+        action: Callable[[], None],
+        otherwise: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Do something if the answer is yes, and something else if it is no."""
+
+    def show_dialog(self, dialog: Dialog[Result], then: Callable[[Result | None], None]) -> None:
+        """Put a dialog over the screen, and do something with its answer."""
 
     def refresh_chrome(self) -> None:
         """Paint crumbs, bar, status and footer again."""
@@ -147,8 +159,42 @@ class Page:
         return ""
 
     def copied(self) -> str:
-        """What ``y`` copies."""
+        """Name or id of what is under the cursor: what ``yy`` copies."""
         return self.anchor()
+
+    def subject(self) -> Subject:
+        """What is under the cursor, for texts that are made of it and for the user's tools."""
+        places = [view for view in (self.opened(), self.view) if view is not None]
+
+        def first(kind: str) -> str:
+            return next((view.subject for view in places if view.kind == kind), "")
+
+        run, _slash, evaluation = first("evaluation").partition("/")
+        number = first("trace")
+        return Subject(
+            name=self.copied(),
+            definition=self.definition(),
+            solution=self.solution() or first("solution"),
+            workload=self.workload(),
+            trace=int(number) if number.isdecimal() else None,
+            run=run or first("run"),
+            evaluation=evaluation,
+            at=self.view.at,
+            edits=self.view.kind == "matrix" or self.view.tab in ("source", "sources"),
+            tab=self.view.tab,
+        )
+
+    def markdown(self) -> Callable[[], str] | None:
+        """Makes a Markdown table of what is shown now, on any thread; None where there is none."""
+        if self.body != "table":
+            return None
+        # Here, since nothing of it is needed for the first frame.
+        from fitui.copying import pull_request
+        from fitui.copying.tables import snapshot_of
+
+        snapshot = snapshot_of(self.bench.table.source, str(self.view))
+        store = self.session.store
+        return None if snapshot is None else lambda: pull_request.markdown(store, snapshot)
 
     def store_changed(self) -> None:
         """The dataset changed: show what is there now."""
@@ -180,6 +226,14 @@ class Page:
     def below(self) -> list[list[Span]]:
         """Lines for below the table."""
         return []
+
+    def diff_view(self) -> View:
+        """Where ``D`` leads: of a trace to what changed since it passed, else to its solution's."""
+        opened, name = self.opened(), self.solution()
+        if opened is not None and opened.kind == "trace":
+            return View("trace", opened.subject, "diff")
+        marked = [item for item in self.bench.marks.of(self.definition()) if item != name]
+        return View("solution", name, "diff", against=marked[-1] if marked else "")
 
     # Commands that every page shares
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from msgspec import Struct
 from textual import events, on
@@ -12,19 +13,21 @@ from textual.containers import Vertical
 from fitui.commands import Command, shown_key
 from fitui.screens.dialog import Dialog
 from fitui.screens.rows import Field, listed_rows
+from fitui.themes import LOOKS
 from fitui.view import KINDS, View, ViewError, parse_view
 from fitui.widgets.filter_bar import FilterBar
 from fitui.widgets.table import VirtualTable
 
 
 class Item(Struct, frozen=True):
-    """A line of the palette: a command by its id, or a view."""
+    """A line of the palette: a command by its id, a view, or a theme by its name."""
 
     title: str
     help: str
     key: str = ""
     command: str = ""
     view: View | None = None
+    theme: str = ""
 
 
 class PaletteBar(FilterBar):
@@ -58,17 +61,25 @@ class PaletteScreen(Dialog[Item | None]):
     Args:
         commands: Those that are valid.
         names: Definitions and solutions that can be gone to, as (kind, name).
+        bookmarks: Texts of views by name.
     """
 
     DEFAULT_CSS = "PaletteScreen > #box { height: 70%; }"
 
-    def __init__(self, commands: list[Command], names: Iterable[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        commands: list[Command],
+        names: Iterable[tuple[str, str]],
+        bookmarks: Mapping[str, str],
+    ) -> None:
         super().__init__()
-        self._items = [
+        self._items = _marked_views(bookmarks)
+        self._items += [
             Item(item.title, item.help, shown_key(item.keys[0]), command=item.id)
             for item in commands
             if item.id != "palette"
         ]
+        self._items += [Item(f"theme {one.name}", one.about, theme=one.name) for one in LOOKS]
         self._items += [
             Item(f"{kind} {name}", f"go to the {kind}", view=View(kind, name))
             for kind, name in names
@@ -126,6 +137,15 @@ class PaletteScreen(Dialog[Item | None]):
     def on_key(self, event: events.Key) -> None:
         """No key gets past."""
         event.stop()
+
+
+def _marked_views(bookmarks: Mapping[str, str]) -> list[Item]:
+    """Bookmarks as items; one that another version wrote and this one cannot read is left out."""
+    items = []
+    for name, text in bookmarks.items():
+        with suppress(ViewError):
+            items.append(Item(f"bookmark {name}", text, view=parse_view(text)))
+    return items
 
 
 def narrowed(items: list[Item], text: str) -> list[Item]:

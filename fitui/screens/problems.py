@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from engine.schema import Problem
+from fitui.copying.subject import Subject
 from fitui.format import clean
 from fitui.screens.fields import PROBLEM_FIELDS
 from fitui.screens.listing import ListPage
-from fitui.screens.rows import FetchedRows, keep_matching, listed_rows
+from fitui.screens.matching import keep_matching
+from fitui.screens.rows import FetchedRows, listed_rows
 from fitui.widgets.lines import Span
 
 
@@ -15,6 +17,7 @@ class ProblemsPage(ListPage):
 
     fields = PROBLEM_FIELDS
     noun = "problem"
+    counts = True
 
     def load(self, words: str, sort: str) -> FetchedRows:
         """Problems in which every word occurs."""
@@ -33,6 +36,14 @@ class ProblemsPage(ListPage):
         """The whole problem."""
         row = self.current()
         return [(f" {clean(str(row))}", "warn")] if isinstance(row, Problem) else []
+
+    def subject(self) -> Subject:
+        """The place."""
+        row = self.current()
+        if not isinstance(row, Problem):
+            return Subject()
+        place = row.file if row.line is None else f"{row.file}:{row.line}"
+        return Subject(name=place, file=place, error=clean(str(row)))
 
     def do_open(self) -> None:
         """Say the place: there is nothing to go into."""

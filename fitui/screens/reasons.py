@@ -6,7 +6,7 @@ Tolerant of every shape of ``correctness.extra``: it comes from files that other
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.run.progress import Cell
@@ -23,7 +23,18 @@ SPEC = "fitui"
 
 
 def trace_lines(trace: Trace, width: int) -> list[Line]:
-    """What a trace says, before its log."""
+    """What a trace says, but for its log and where it was made."""
+    return [*verdict_lines(trace, width), *evidence_lines(trace), *figure_lines(trace, width)]
+
+
+def verdict_lines(trace: Trace, width: int, told: tuple[str, str] | None = None) -> list[Line]:
+    """The verdict, and why in one sentence where it is none to be glad of.
+
+    Args:
+        trace: The trace.
+        width: Columns to wrap at.
+        told: What :func:`fitui.why.why` says, where that is known.
+    """
     evaluation = trace.evaluation
     if evaluation is None:
         return [[], [(" This line is a workload: it has no evaluation.", "dim")]]
@@ -35,16 +46,20 @@ def trace_lines(trace: Trace, width: int) -> list[Line]:
             (f"   {axes_text(trace.workload.axes)}", ""),
         ],
     ]
-    extra = own_figures(evaluation.correctness)
     if status is not Status.PASSED:
-        line, hint = why(evaluation)
+        line, hint = why(evaluation) if told is None else told
+        reason = line or _first_reason(status, own_figures(evaluation.correctness))
         lines.append([])
-        lines += wrapped(line or _first_reason(status, extra), width, "failed")
+        lines += wrapped(reason, width, "failed")
         if hint:
             lines.append([(f" {hint}", "accent")])
-    lines += _figures(trace, width)
-    lines += _checks(extra)
     return lines
+
+
+def evidence_lines(trace: Trace) -> list[Line]:
+    """The worst elements of outputs that are wrong, with what was expected."""
+    evaluation = trace.evaluation
+    return _checks(own_figures(evaluation.correctness)) if evaluation else []
 
 
 def own_figures(correctness: Correctness | None) -> dict[str, Any]:
@@ -68,13 +83,23 @@ def _share_bad(item: Mapping[str, Any]) -> str:
     return f"{bad} elements wrong"
 
 
-def _figures(trace: Trace, width: int) -> list[Line]:
+def figure_lines(trace: Trace, width: int, samples: Sequence[Line] = ()) -> list[Line]:
+    """What was measured, and how far the outputs are from the reference's.
+
+    Args:
+        trace: The trace.
+        width: Columns that there are.
+        samples: Lines about the timed calls, to stand below the figures.
+    """
     evaluation = trace.evaluation
-    assert evaluation is not None
     lines: list[Line] = []
+    if evaluation is None:
+        return lines
     performance, correctness = evaluation.performance, evaluation.correctness
     if performance is not None:
         lines += [*heading("measurement"), *measurement(evaluation, width)]
+        if samples:
+            lines += [*heading("timed calls"), *samples]
     if correctness is not None:
         lines += heading("correctness")
         lines += [

@@ -6,12 +6,13 @@ from engine.run.progress import Cell
 from engine.schema import Status
 from fitui.format import clean
 from fitui.run_view import RunView, Target
-from fitui.screens.definition_tabs import pair_target
 from fitui.screens.fields import CELL_FIELDS, axes_text
 from fitui.screens.listing import ListPage
-from fitui.screens.rows import FetchedRows, keep_matching, listed_rows
+from fitui.screens.matching import keep_matching
+from fitui.screens.rows import FetchedRows, listed_rows
 from fitui.screens.run_keys import RunKeys
 from fitui.screens.runs import run_words, trouble
+from fitui.screens.targets import pair_target
 from fitui.view import View
 from fitui.widgets.lines import Span
 
@@ -28,6 +29,7 @@ class RunPage(RunKeys, ListPage):
 
     fields = CELL_FIELDS
     noun = "evaluation"
+    counts = True
 
     def run_view(self) -> RunView:
         """The run as it stands.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from engine.run.cost import Cost
 from fitui import format as form
-from fitui.estimates import ASK_S, cost_words
+from fitui.estimates import cost_words
 from fitui.run_view import RunView
 from fitui.screens.page import Page
 from fitui.view import View
@@ -26,6 +29,8 @@ class RunKeys(Page):
             scopes.add("live")
         if row.state != "finished":
             scopes.add("unfinished")
+        if row.failed and row.request.compare is None:
+            scopes.add("retriable")
         return scopes
 
     def live_run(self) -> RunView | None:
@@ -70,14 +75,24 @@ class RunKeys(Page):
         row = self.run_here()
         if row is None:
             return
-        cost = self.session.cost_again(row.request)
-        if cost.seconds < ASK_S:
-            self._again(row)
-        else:
-            question = f"run this again ({cost_words(cost, guess=True)})?"
-            self.bench.ask(question, lambda: self._again(row))
+        session = self.session
+        self._once_more("run this again", session.cost_again(row), lambda: session.run_again(row))
 
-    def _again(self, row: RunView) -> None:
-        new = self.session.run_again(row)
-        self.bench.go(View("run", new.run))
-        self.bench.say(f"run {new.run} started")
+    def do_retry(self) -> None:
+        """Run what failed once more; asks first where that takes long."""
+        row = self.run_here()
+        if row is None:
+            return
+        session, what = self.session, "run what failed once more"
+        self._once_more(what, session.cost_of_failed(row), lambda: session.retry_failed(row))
+
+    def _once_more(self, what: str, cost: Cost, start: Callable[[], RunView]) -> None:
+        def started() -> None:
+            new = start()
+            self.bench.go(View("run", new.run))
+            self.bench.say(f"run {new.run} started: {cost_words(cost, guess=True)}")
+
+        if cost.seconds < self.session.ask_above_s:
+            started()
+        else:
+            self.bench.ask(f"{what} ({cost_words(cost, guess=True)})?", started)

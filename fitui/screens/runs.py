@@ -6,7 +6,8 @@ from fitui import format as form
 from fitui.run_view import RunView
 from fitui.screens.fields import RUN_FIELDS
 from fitui.screens.listing import ListPage
-from fitui.screens.rows import FetchedRows, keep_matching, listed_rows
+from fitui.screens.matching import keep_matching
+from fitui.screens.rows import FetchedRows, listed_rows
 from fitui.screens.run_keys import RunKeys
 from fitui.view import View
 from fitui.widgets.lines import Span
@@ -17,6 +18,7 @@ class RunsPage(RunKeys, ListPage):
 
     fields = RUN_FIELDS
     noun = "run"
+    counts = True
 
     def load(self, words: str, sort: str) -> FetchedRows:
         """Runs in which every word occurs."""

@@ -1,32 +1,51 @@
-"""Trace: one evaluation, opening on why it is as it is; log, environment and raw JSON as tabs.
+"""Trace: one evaluation, opening on why it is as it is; log, sources and what it ran on as tabs.
 
-An evaluation of a run that has no trace yet is shown by the same page from its events, and turns
-into its trace when that arrives.
+What takes a while (a long log, files of the run, the difference of two versions) is found out on a
+thread, and the page shows what it knows meanwhile.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine.run.progress import Cell
-from engine.schema import Status, Trace, encode_pretty
-from engine.schema.run import Kind
-from engine.store import TraceRow
-from fitui.format import clean, clean_lines
-from fitui.run_view import RunView, Target
-from fitui.screens.definition_tabs import pair_target
-from fitui.screens.documents import Line, heading
-from fitui.screens.log_places import LogPlaces
+import msgspec
+
+from engine.schema import Evaluation, Status, Trace, encode_pretty
+from fitui import commands
+from fitui.format import clean
+from fitui.lookup import Lookup
+from fitui.run_view import Target
+from fitui.samples import Samples, find_samples, sample_lines
+from fitui.screens.diff_model import Side, diff_text, last_passing, others
+from fitui.screens.documents import Line, heading, wrapped
+from fitui.screens.log_places import LONG, LogPlaces, find_version
 from fitui.screens.page import Page
-from fitui.screens.reasons import cell_lines, environment_lines, trace_lines
+from fitui.screens.reasons import environment_lines, evidence_lines, figure_lines, verdict_lines
+from fitui.screens.sources import SourceText
+from fitui.screens.targets import pair_target
+from fitui.screens.triage_preview import source_excerpt
+from fitui.screens.workload_text import workload_lines
 from fitui.view import View
 from fitui.widgets.code import CodeLines
 from fitui.widgets.lines import Span
 from fitui.widgets.log import LogLines
-from fitui.widgets.text import Document, Joined, Lines
+from fitui.widgets.text import Document, Joined, Lines, Part
 
-LOG_LIMIT = 64 * 1024 * 1024
-"""Bytes of a log file that are read."""
+_WHOLE = 24
+"""Lines of a log that are shown whole beside the verdict; of a longer one those at its error."""
+_ABOVE, _BELOW = 3, 9
+_SOURCE_AROUND = 4
+
+TRACE_TABS = (
+    ("", "why"),
+    ("log", "log"),
+    ("source", "source"),
+    ("diff", "diff"),
+    ("workload", "workload"),
+    ("history", "history"),
+    ("json", "JSON"),
+)
 
 
 class EvaluationPage(Page):
@@ -42,34 +61,56 @@ class EvaluationPage(Page):
         super().__init__(bench, view)
         self._axes = {}
         self._log = LogPlaces(self.session.store)
+        self._shown = range(0)
+        """Lines of the text that are lines of the log, and below the first of them."""
+        self._first = 0
+        self._opened = False
 
     @property
     def width(self) -> int:
         """Columns to wrap at."""
         return self.bench.text.size.width or 80
 
-    def put(self, lines: Lines) -> None:
-        """Show a text where the former one stood."""
+    def put(self, lines: Lines, at: int | None = None) -> None:
+        """Show a text where the former one stood; the first time at a line, where one is given."""
         self.bench.text.show(lines, keep=True)
+        if at is not None and not self._opened and self.bench.text.here is None:
+            self._opened = True
+            self.bench.text.go_to(at)
 
-    def put_with_log(self, lines: list[Line], log: str) -> None:
-        """Show lines, and below them a log."""
-        if not clean_lines(log.strip()):
-            self.put(Document(lines))
+    def put_with_log(
+        self, above: Sequence[Line], log: str, below: Sequence[Line] = (), *, whole: bool = False
+    ) -> None:
+        """Show lines, the log (around its error, where it is long), and lines below it."""
+        lines = LogLines(log if log.strip() else "")
+        if not len(lines):
+            self._shown = range(0)
+            self.put(Document([*above, *below]))
             return
-        above = Document([*lines, *heading("log"), []])
-        self._log.start = len(above)
-        self.put(Joined([above, LogLines(log)]))
+        first, last, title = 0, len(lines), "log"
+        if len(lines) > _WHOLE and not whole:
+            at = self._log.cause.at if self._log.cause else 0
+            first = max(0, min(at - _ABOVE, len(lines) - _ABOVE - _BELOW))
+            last = min(len(lines), first + _ABOVE + _BELOW)
+            key = commands.key_of("next_tab")
+            title = f"log, lines {first + 1} to {last} of {len(lines)}; {key} shows all"
+        head = Document([*above, *heading(title), []])
+        self._shown, self._first = range(len(head), len(head) + last - first), first
+        self.put(Joined([head, Part(lines, first, last), Document(below)]))
 
     def resized(self) -> None:
         """Wrap anew."""
         self.show()
 
     def scopes(self) -> set[str]:
-        """A text with errors in it, of something that can be run."""
-        scopes = {"text", "search", "runnable", "definition", "sources", "failures", "copy"}
+        """A text, of something that can be run."""
+        scopes = {"text", "search", "runnable", "definition", "sources", "copy"}
         if self.tabs:
             scopes.add("tabs")
+        if self.view.tab in ("", "log"):
+            scopes.add("failures")
+        if self.view.tab == "diff":
+            scopes.add("changes")
         if self._log.place is not None:
             scopes.add("places")
         return scopes | {"live"} if self.live_run() else scopes
@@ -83,8 +124,10 @@ class EvaluationPage(Page):
 
     def do_place(self) -> None:
         """To the line of the source that the marked line speaks of, else the cause."""
-        here = self.bench.text.here if self.view.tab in ("", "log") else None
-        view = self._log.view_of(None if here is None else here - self._log.start)
+        here, line = self.bench.text.here, None
+        if here is not None and self.view.tab in ("", "log") and here in self._shown:
+            line = self._shown.index(here) + self._first
+        view = self._log.view_of(line)
         if view is None:
             self.bench.say("this line speaks of no line of the solution's sources")
         else:
@@ -115,18 +158,36 @@ class EvaluationPage(Page):
 class TracePage(EvaluationPage):
     """A trace of the dataset."""
 
-    tabs = (("", "why"), ("log", "log"), ("environment", "environment"), ("json", "json"))
+    tabs = TRACE_TABS
+
+    def __init__(self, bench: Any, view: View) -> None:
+        super().__init__(bench, view)
+        self._trace: Trace | None = None
+        self._places: Lookup[LogPlaces] | None = None
+        self._samples: Lookup[Samples] | None = None
+        self._text: Lookup[Lines] | None = None
+        former = bench.page
+        if isinstance(former, TracePage) and former.view.subject == view.subject:
+            # Another tab of the same trace: what is known of it stays known.
+            self._trace, self._samples = former._trace, former._known_samples
+            self._log = former._log
+
+    @property
+    def _known_samples(self) -> Lookup[Samples] | None:
+        return self._samples if self._samples is not None and self._samples.found else None
 
     def trace(self) -> Trace:
-        """The trace.
+        """The trace; it is read once, since it never changes.
 
         Raises:
             LookupError: There is none of this id.
         """
-        try:
-            return self.session.store.trace(int(self.view.subject))
-        except ValueError:
-            raise LookupError(f"no trace {self.view.subject!r}: an id is a number") from None
+        if self._trace is None:
+            try:
+                self._trace = self.session.store.trace(int(self.view.subject))
+            except ValueError:
+                raise LookupError(f"no trace {self.view.subject!r}: an id is a number") from None
+        return self._trace
 
     def show(self) -> None:
         """Read the trace and show the tab."""
@@ -134,18 +195,144 @@ class TracePage(EvaluationPage):
         self.remember(
             trace.definition, trace.solution or "", trace.workload.uuid, trace.workload.axes
         )
+        self._read_log(trace)
+        shown: dict[str, Callable[[Trace], None]] = {
+            "log": self._show_log,
+            "source": self._show_source,
+            "diff": self._show_diff,
+            "workload": self._show_workload,
+            "json": self._show_json,
+        }
+        shown.get(self.view.tab, self._show_why)(trace)
+
+    def _lookup(self, find: Callable[[], Any]) -> Lookup[Any]:
+        """Find something out, and have the page shown again with it."""
+        made: Lookup[Any] = Lookup(find, self.bench.looked_up, lambda: self.bench.shows(self))
+        made.ask()
+        return made
+
+    def found(self) -> None:
+        """Show what was found out."""
+        if self._places is not None and self._places.found is not None:
+            self._log = self._places.found
+        self.show()
+
+    def _read_log(self, trace: Trace) -> None:
+        """Read why it failed; of a long log on a thread."""
         log = trace.evaluation.log if trace.evaluation else ""
-        self._log.read_trace(trace)
-        tab = self.view.tab
-        if tab == "log":
-            self.put(LogLines(log) if log.strip() else _no_log())
-        elif tab == "environment":
-            self.put(Document(environment_lines(trace)))
-        elif tab == "json":
-            text = encode_pretty(trace).decode("utf-8", "replace")
-            self.put(CodeLines(text, "json", numbers=False))
+        if len(log) <= LONG:
+            self._log.read_trace(trace)
+        elif self._places is None and self._log.cause is None:
+            store = self.session.store
+
+            def read() -> LogPlaces:
+                places = LogPlaces(store)
+                places.read_trace(trace)
+                return places
+
+            self._places = self._lookup(read)
+
+    def _told(self, evaluation: Evaluation) -> tuple[str, str] | None:
+        """Why it failed and what to try, as far as its log was read; None for its figures."""
+        if evaluation.status is Status.INCORRECT_NUMERICAL:
+            return ("", "") if len(evaluation.log) > LONG else None
+        cause = self._log.cause
+        if cause is not None and evaluation.log.strip():
+            return clean(cause.line), cause.hint
+        return ("The log is being read ...", "") if self._places is not None else None
+
+    # Tabs
+
+    def _show_why(self, trace: Trace) -> None:
+        evaluation = trace.evaluation
+        if evaluation is None:
+            self.put(Document(verdict_lines(trace, self.width)))
+            return
+        above = verdict_lines(trace, self.width, self._told(evaluation)) + evidence_lines(trace)
+        samples: list[Line] = []
+        if evaluation.performance is not None:
+            samples = self._sample_lines(evaluation)
+        figures = figure_lines(trace, self.width, samples)
+        around = environment_lines(trace)
+        if evaluation.status is Status.PASSED:
+            self.put_with_log([*above, *figures], evaluation.log, around)
         else:
-            self.put_with_log(trace_lines(trace, self.width), log)
+            place = self._log.place
+            sources = {place.path: self._log.source} if place else {}
+            source = source_excerpt(place, sources, _SOURCE_AROUND)
+            self.put_with_log(above, evaluation.log, [*source, *figures, *around])
+
+    def _sample_lines(self, evaluation: Evaluation) -> list[Line]:
+        if self._samples is None:
+            state, libs = self.session.state, evaluation.environment.libs
+            self._samples = self._lookup(lambda: find_samples(state, libs))
+        found = self._samples.found
+        if found is None:
+            return [[("   being looked for ...", "dim")]]
+        return sample_lines(found, self.width, plain=self.bench.plain)
+
+    def _show_log(self, trace: Trace) -> None:
+        log = trace.evaluation.log if trace.evaluation else ""
+        if not log.strip():
+            self.put(_sentence("This evaluation left no log."))
+            return
+        lines, cause = LogLines(log), self._log.cause
+        self._shown, self._first = range(len(lines)), 0
+        failed = cause is not None and 0 <= cause.at < len(lines)
+        self.put(lines, cause.at if cause is not None and failed else None)
+
+    def _show_source(self, trace: Trace) -> None:
+        version = _version_of(trace)
+        found = find_version(self.session.store, self._solution, version)
+        if found is None:
+            self.put(_sentence(f"The solution {self._solution} is not in this dataset any more."))
+            return
+        text = SourceText(found[0], _version_note(version, found[0].content_hash(), self.width))
+        place = self._log.place
+        self.put(text.lines, text.line_of(place.path, place.line) if place else None)
+
+    def _show_diff(self, trace: Trace) -> None:
+        if self._text is None:
+            self._text = self._lookup(lambda: self._diff(trace))
+        self.put(self._text.found or Document())
+
+    def _diff(self, trace: Trace) -> Lines:
+        """Against the last version that passed before, else another solution; on a thread."""
+        store, version = self.session.store, _version_of(trace)
+        found = find_version(store, self._solution, version)
+        if found is None:
+            return _sentence(f"The solution {self._solution} is not in this dataset any more.")
+        this, subject = found
+        rows = store.history(self._solution, self._workload)
+        mine = next((row for row in rows if str(row.id) == self.view.subject), None)
+        before = mine.time if mine is not None and mine.time is not None else float("inf")
+        old = last_passing(store, this, self._workload, before)
+        if old is None:
+            old = next(iter(others(store, this)), None)
+        note = _version_note(version, this.content_hash(), self.width)
+        diff = diff_text(old, Side(this, subject, "this trace's version"), self.width)
+        return Joined([Document(note), diff]) if note else diff
+
+    def _show_workload(self, trace: Trace) -> None:
+        if self._text is None:
+            run = trace.evaluation.environment.libs.get("fitui.run", "") if trace.evaluation else ""
+            view, store, width = self.session.runs.get(run), self.session.store, self.width
+            settings = view.request.settings if view is not None else None
+            self._text = self._lookup(
+                lambda: Document(workload_lines(store, trace, settings, width))
+            )
+        self.put(self._text.found or Document())
+
+    def _show_json(self, trace: Trace) -> None:
+        line = self.session.store.trace_line(int(self.view.subject))
+        if len(line) <= LONG:
+            self.put(_json(line, trace))
+            return
+        if self._text is None:
+            self._text = self._lookup(lambda: _json(line, trace))
+        self.put(self._text.found or Document())
+
+    # Chrome and commands
 
     def crumb(self) -> str:
         """What it is a trace of."""
@@ -153,87 +340,45 @@ class TracePage(EvaluationPage):
 
     def bar(self) -> tuple[list[Span], list[Span]]:
         """Tabs and the solution."""
-        return self.tab_spans(), [(f"{self._solution} ", "title")]
+        return self.tab_spans(), [(f"{clean(self._solution)} ", "title")]
 
     def copied(self) -> str:
-        """The command that shows it."""
-        return f"fitui show {self.view.subject}"
+        """Its number."""
+        return self.view.subject
+
+    def do_diff(self) -> None:
+        """To the tab with what changed since it passed."""
+        self.bench.turn(self.tab_view("diff"))
 
     def store_changed(self) -> None:
         """A trace never changes."""
 
 
-class EvaluationOfRun(EvaluationPage):
-    """An evaluation as its run's events tell it, until its trace is there."""
-
-    def _find(self) -> tuple[RunView, Cell]:
-        run, _slash, evaluation = self.view.subject.partition("/")
-        view = self.session.runs.get(run)
-        cell = view.cells.get(evaluation) if view else None
-        if view is None or cell is None:
-            raise LookupError(f"no evaluation {self.view.subject}")
-        return view, cell
-
-    def show(self) -> None:
-        """Show its trace, or how far it is."""
-        view, cell = self._find()
-        self.remember(cell.definition, cell.solution, cell.workload, cell.axes)
-        row = self._stored(view, cell)
-        if row is not None:
-            self.bench.turn(View("trace", str(row.id)))
-            return
-        log = self._read_log(view, cell)
-        if cell.status not in (None, Status.PASSED):
-            self._log.read(cell.solution, cell.status or "", log)
-        self.put_with_log(cell_lines(cell, self.width), log)
-
-    def _stored(self, view: RunView, cell: Cell) -> TraceRow | None:
-        if cell.status is None:
-            return None
-        for row in self.session.store.history(cell.solution, cell.workload, limit=50):
-            if row.evaluation == cell.evaluation and row.run in ("", view.run):
-                return row
-            if cell.phase is Kind.SKIPPED and _names(cell.message, row.evaluation):
-                return row
-        return None
-
-    def _read_log(self, view: RunView, cell: Cell) -> str:
-        path = (view.folder / (cell.log or f"logs/{cell.evaluation}.txt")).resolve()
-        if not path.is_relative_to(view.folder.resolve()):
-            return ""
-        try:
-            with path.open("rb") as stream:
-                return stream.read(LOG_LIMIT).decode("utf-8", "replace")
-        except OSError:
-            return ""
-
-    def crumb(self) -> str:
-        """Where in which run."""
-        return f"evaluation {self.view.subject.partition('/')[2]}"
-
-    def bar(self) -> tuple[list[Span], list[Span]]:
-        """The solution."""
-        return [(f" {self._solution}", "title")], [(f"{self._definition} ", "dim")]
-
-    def live_run(self) -> RunView | None:
-        """Its run, if it goes on."""
-        view, _cell = self._find()
-        return view if view.live else None
-
-    def copied(self) -> str:
-        """Run and evaluation."""
-        return self.view.subject
-
-    def runs_changed(self, runs: frozenset[str]) -> None:
-        """Show how far it is."""
-        if self.view.subject.partition("/")[0] in runs:
-            self.show()
+def _json(line: bytes, trace: Trace) -> CodeLines:
+    """The line of a trace, indented."""
+    try:
+        text = msgspec.json.format(line, indent=2)
+    except msgspec.DecodeError:
+        # A dialect of JSON, such as a bare NaN, which the store reads.
+        text = encode_pretty(trace)
+    return CodeLines(text.decode("utf-8", "replace"), "json", numbers=False)
 
 
-def _names(message: str, evaluation: str) -> bool:
-    """True if a message says that this evaluation stands for another."""
-    return bool(evaluation) and evaluation in message.split()
+def _version_of(trace: Trace) -> str:
+    """Content hash of the solution that ran, or ""."""
+    return trace.evaluation.environment.libs.get("fitui.solution", "") if trace.evaluation else ""
 
 
-def _no_log() -> Document:
-    return Document([[], [(" This evaluation left no log.", "dim")]])
+def _version_note(version: str, shown: str, width: int) -> list[Line]:
+    """What to know where it is not certain that these sources ran."""
+    if version == shown:
+        return []
+    if version:
+        words = f"Version {version} was not kept on this machine: this is the solution as it is now"
+    else:
+        words = "The trace does not say which version ran: this is the solution as it is now"
+    return [[], *wrapped(f"{words}, {shown}.", width, "warn")]
+
+
+def _sentence(text: str) -> Document:
+    return Document([[], [(f" {clean(text)}", "dim")]])

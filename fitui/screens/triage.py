@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,21 +13,20 @@ from engine.insight.clusters import Cluster, sort_clusters
 from engine.insight.mutes import toggle_mute
 from engine.insight.triage import WORD, take_apart
 from engine.store import QueryError
+from fitui import clock
 from fitui import format as form
+from fitui.copying.subject import Subject
 from fitui.format import clean, count
 from fitui.run_view import RunView, Target
 from fitui.screens.fields import LETTERS, phase_words, status_words
 from fitui.screens.listing import ListPage
+from fitui.screens.previews import WIDTH
 from fitui.screens.rows import FetchedRows, Field, listed_rows
 from fitui.screens.runs import run_words
 from fitui.screens.triage_preview import preview_lines
 from fitui.view import View
 from fitui.widgets.lines import Span
-from fitui.widgets.text import Lines
-
-PREVIEW_WIDTH = 74
-"""Columns of the preview, without its border and scroll bar."""
-
+from fitui.widgets.text import Document, Lines
 
 _PLACE = re.compile(r"^(?:\S+: )?error: ")
 
@@ -45,7 +43,7 @@ def _number(name: str) -> Callable[[Any], str]:
 
 
 def _age(name: str) -> Callable[[Any], str]:
-    return lambda row: form.age(getattr(row, name, None), time.time())
+    return lambda row: form.age(getattr(row, name, None), clock.now())
 
 
 def _line(row: Cluster | Fold) -> str:
@@ -90,11 +88,12 @@ class TriagePage(ListPage):
     fields = CLUSTER_FIELDS
     noun = "cause"
     previews = True
+    freezes = True
+    several_sorts = True
 
     def __init__(self, bench: Any, view: View) -> None:
         super().__init__(bench, view)
         self._words = view.filter
-        self._previewed: tuple[int, Lines] | None = None
 
     # Rows
 
@@ -137,11 +136,13 @@ class TriagePage(ListPage):
 
     def store_changed(self) -> None:
         """There are other traces: have them looked at."""
-        self.apply(self._words)
+        if not self.frozen:
+            self.apply(self._words)
 
     def triage_changed(self) -> None:
         """Show what is known now."""
-        self.apply(self._words)
+        if not self.frozen:
+            self.apply(self._words)
 
     # What is under the cursor
 
@@ -197,12 +198,22 @@ class TriagePage(ListPage):
         row = self._cluster()
         return row.line if row else ""
 
+    def subject(self) -> Subject:
+        """The newest failure of the cause."""
+        row = self._cluster()
+        if row is None:
+            return Subject()
+        error = f"{row.line}: {row.hint}" if row.hint else row.line
+        return Subject(name=row.key, trace=row.example, error=clean(error))
+
     # Chrome
 
     def scopes(self) -> set[str]:
         """A table of causes."""
-        scopes = {"rows", "columns", "filter"}
-        return scopes | {"causes", "copy", "runnable"} if self._cluster() else scopes
+        scopes = {"rows", "columns", "choosing", "filter", "freeze"}
+        if self._cluster():
+            scopes |= {"causes", "copy", "runnable", "values"}
+        return scopes
 
     def bar(self) -> tuple[list[Span], list[Span]]:
         """Filter, counts, and how much is still to be looked at."""
@@ -223,15 +234,11 @@ class TriagePage(ListPage):
         hint: list[Span] = [(f"  {row.hint}", "accent")] if row.hint else []
         return [(f" {status_words(row.status)}", "failed"), *hint, (f"  {clean(row.line)}", "dim")]
 
-    def preview(self) -> Lines | None:
+    def preview_of(self, row: Any) -> Lines:
         """The newest failure of the cause: its log and its source, where they tell of it."""
-        row = self._cluster()
-        if row is None:
-            return None
-        if self._previewed is None or self._previewed[0] != row.example:
-            lines = preview_lines(self.session.store, row, PREVIEW_WIDTH)
-            self._previewed = (row.example, lines)
-        return self._previewed[1]
+        if not isinstance(row, Cluster):
+            return Document()
+        return preview_lines(self.session.store, row, WIDTH)
 
     def below(self) -> list[list[Span]]:
         """What runs now, a line for each run."""

@@ -8,6 +8,7 @@ from engine.insight.causes import Cause, CauseKind, cause_of
 from engine.insight.clusters import Cluster
 from engine.insight.folding import log_lines
 from engine.insight.places import Place, find_place
+from engine.schema import Status, Trace
 from engine.store import TraceStore
 from fitui.format import clean, clean_lines, count
 from fitui.screens.documents import Line, fact, heading, wrapped
@@ -52,14 +53,30 @@ def preview_lines(store: TraceStore, cluster: Cluster, width: int) -> Document:
     cause = cause_of(evaluation.status.value, evaluation.log, evaluation.correctness)
     if cause.kind is CauseKind.NUMERICAL:
         return Document(lines + trace_lines(trace, width))
-    lines += log_excerpt(evaluation.log, cause)
+    return Document(lines + failure_lines(store, trace))
+
+
+def failure_lines(store: TraceStore, trace: Trace) -> list[Line]:
+    """Where the log of a failure says why, and the lines of the source that it speaks of.
+
+    Args:
+        store: The dataset.
+        trace: A trace; nothing is said of one that passed, or whose values are wrong.
+    """
+    evaluation = trace.evaluation
+    if evaluation is None or evaluation.status is Status.PASSED:
+        return []
+    cause = cause_of(evaluation.status.value, evaluation.log, evaluation.correctness)
+    if cause.kind is CauseKind.NUMERICAL:
+        return []
+    lines = log_excerpt(evaluation.log, cause)
     version = evaluation.environment.libs.get("fitui.solution", "")
     found = find_version(store, trace.solution or "", version)
     if found is not None:
         sources = {source.path: source.content for source in found[0].sources}
         place = find_place(log_lines(evaluation.log), cause.at, sources)
         lines += source_excerpt(place, sources)
-    return Document(lines)
+    return lines
 
 
 def log_excerpt(log: str, cause: Cause) -> list[Line]:
@@ -75,13 +92,15 @@ def log_excerpt(log: str, cause: Cause) -> list[Line]:
     return lines
 
 
-def source_excerpt(place: Place | None, sources: Mapping[str, str]) -> list[Line]:
+def source_excerpt(
+    place: Place | None, sources: Mapping[str, str], around: int = _SOURCE_AROUND
+) -> list[Line]:
     """The lines of a source around a place in it."""
     if place is None:
         return []
     text: Sequence[str] = sources[place.path].split("\n")
-    first = max(1, place.line - _SOURCE_AROUND)
-    last = min(len(text), place.line + _SOURCE_AROUND)
+    first = max(1, place.line - around)
+    last = min(len(text), place.line + around)
     lines = heading(f"{clean(place.path)}, line {place.line}")
     for number in range(first, last + 1):
         style = "failed" if number == place.line else ""

@@ -5,6 +5,7 @@ Keys are looked up in the registry and handed to the widget, the page or this sc
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,22 +15,23 @@ from textual.timer import Timer
 
 from engine.store import QueryError
 from fitui import commands
-from fitui import format as form
-from fitui.estimates import ASK_S
+from fitui.driver import ThinDriver
 from fitui.memory import Memory
-from fitui.run_view import Change, Choice, RunView, Target
-from fitui.screens.frame import FAULTS, Frame, error_words
+from fitui.run_view import Change
+from fitui.screens.copy_keys import CopyKeys
+from fitui.screens.frame import FAULTS, error_words
 from fitui.screens.help import HelpScreen
+from fitui.screens.pace import Pace
 from fitui.screens.palette import Item, PaletteScreen
-from fitui.screens.run_dialog import RunDialog
+from fitui.screens.starting import Starting
 from fitui.session import Session
-from fitui.view import View
 from fitui.widgets.filter_bar import FilterBar
 from fitui.widgets.table import VirtualTable
 from fitui.widgets.text import TextView
 
-ACK_S = 2.0
-"""Seconds after which a terminal that does not answer is painted to again."""
+
+_BOOKMARK = "bookmark as"
+"""What is asked when a view is to be kept under a name."""
 
 
 class Changed(Message):
@@ -40,7 +42,15 @@ class Changed(Message):
         self.change = change
 
 
-class Workbench(Frame, inherit_bindings=False):
+class ThemeChosen(Message):
+    """Somebody wants other colours."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+
+class Workbench(CopyKeys, Starting, inherit_bindings=False):
     """Everything that is not a dialog.
 
     Args:
@@ -55,21 +65,33 @@ class Workbench(Frame, inherit_bindings=False):
     ) -> None:
         super().__init__(session, memory, remember, view)
         self._pending: Change | None = None
-        self._acknowledged = True
-        self._patience: Timer | None = None
+        self._pace = Pace()
+        self._due: Timer | None = None
 
     # Keys
 
     def on_key(self, event: events.Key) -> None:
         """Look a key up in the registry and do what it means here."""
         event.stop()
+        if self.typing.display:
+            # Not by focus, which comes too late for what has been typed ahead.
+            self.typing.on_key(event)
+            return
         if self._question is not None:
             self._answer(event.key)
+            return
+        if self.choosing:
+            self.choose(event.key)
             return
         command = commands.for_key(event.key, self.scopes())
         if command is not None:
             self._message = None
             self.perform(command.id)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """What is pasted is for the bar."""
+        if self.typing.display:
+            self.typing.on_paste(event)
 
     def perform(self, name: str) -> None:
         """Do a command: by the widget, the page or this screen, whichever has it."""
@@ -84,10 +106,11 @@ class Workbench(Frame, inherit_bindings=False):
         except FAULTS as error:
             self.say(error_words(error), "failed")
         self.refresh_chrome()
+        self.keep_soon()
 
     def _answer(self, key: str) -> None:
         assert self._question is not None
-        action = self._question[1]
+        _words, action, otherwise = self._question
         if key in ("y", "Y"):
             self._question = None
             try:
@@ -96,11 +119,12 @@ class Workbench(Frame, inherit_bindings=False):
                 self.say(error_words(error), "failed")
         elif key in ("n", "N", "escape", "q", "enter"):
             self._question = None
+            otherwise()
         self.refresh_chrome()
 
     def do_help(self) -> None:
         """Keys valid here."""
-        self.app.push_screen(HelpScreen(commands.valid(self.scopes())))
+        self.app.push_screen(HelpScreen(self.listed()))
 
     def do_palette(self) -> None:
         """Any command, any view."""
@@ -108,22 +132,19 @@ class Workbench(Frame, inherit_bindings=False):
         names = [("definition", row.name) for row in store.definitions(limit=500)]
         names += [("matrix", name) for _kind, name in names]
         names += [("solution", row.name) for row in store.solutions(limit=500)]
-        self.app.push_screen(PaletteScreen(commands.valid(self.scopes()), names), self._chosen)
+        bookmarks = self.memory.bookmarks
+        screen = PaletteScreen(self.listed(), names, bookmarks)
+        self.app.push_screen(screen, self._chosen)
 
     def _chosen(self, item: Item | None) -> None:
         if item is None:
             return
         if item.view is not None:
             self.jump(item.view)
+        elif item.theme:
+            self.post_message(ThemeChosen(item.theme))
         elif item.command:
             self.perform(item.command)
-
-    def do_copy(self) -> None:
-        """Copy what is under the cursor."""
-        text = self.page.copied()
-        if text:
-            self.app.copy_to_clipboard(text)
-            self.say(f"copied: {text}")
 
     def do_reload(self) -> None:
         """Look for changed files now."""
@@ -132,7 +153,7 @@ class Workbench(Frame, inherit_bindings=False):
 
     def do_leave(self) -> None:
         """Leave; runs go on."""
-        self._keep()
+        self.keep()
         self.app.exit(0)
 
     # Typing: filter and search
@@ -145,6 +166,18 @@ class Workbench(Frame, inherit_bindings=False):
         """Search the text."""
         self._begin_typing("search", self._searched_text.needle)
 
+    def do_bookmark(self) -> None:
+        """Ask for a name to keep this view under."""
+        here = str(self.navigator.view)
+        names = [name for name, text in self.memory.bookmarks.items() if text == here]
+        self._begin_typing(_BOOKMARK, names[0] if names else "")
+
+    def _bookmark(self, name: str) -> None:
+        here = str(self.navigator.view)
+        kept = {item: text for item, text in self.memory.bookmarks.items() if text != here}
+        self.memory.bookmarks = {**kept, name: here} if name else kept
+        self.say(f"kept as {name}: `:` and the name lead here" if name else "no bookmark leads here")
+
     @property
     def _searched_text(self) -> TextView:
         return self.side if self.side.display else self.text
@@ -152,13 +185,13 @@ class Workbench(Frame, inherit_bindings=False):
     def _begin_typing(self, prompt: str, text: str) -> None:
         self.bar.display, self.typing.display = False, True
         self.typing.begin(prompt, text)
-        self.typing.focus()
 
     def _end_typing(self) -> None:
         self.set_focus(None)
         self.bar.display, self.typing.display = True, False
         self.refresh_chrome()
-        self._keep()
+        self.keep()
+        self._show_when_due()
 
     @on(FilterBar.Changed)
     def typed(self, message: FilterBar.Changed) -> None:
@@ -167,7 +200,7 @@ class Workbench(Frame, inherit_bindings=False):
             return
         if self.typing.prompt == "/":
             self._apply_filter(message.text)
-        else:
+        elif self.typing.prompt != _BOOKMARK:
             self._searched_text.search(message.text)
 
     @on(FilterBar.Kept)
@@ -178,6 +211,8 @@ class Workbench(Frame, inherit_bindings=False):
             self.navigator.replace(self.page.view)
         elif self.typing.prompt == "/":
             return
+        elif self.typing.prompt == _BOOKMARK:
+            self._bookmark(message.text.strip())
         self._end_typing()
 
     @on(FilterBar.Left)
@@ -185,7 +220,7 @@ class Workbench(Frame, inherit_bindings=False):
         """Restore the former filter."""
         if self.typing.prompt == "/":
             self._apply_filter(self.page.view.filter)
-        else:
+        elif self.typing.prompt != _BOOKMARK:
             self._searched_text.search("")
         self._end_typing()
 
@@ -205,94 +240,47 @@ class Workbench(Frame, inherit_bindings=False):
         self._show_status()
         return True
 
-    # Runs
-
-    def do_run(self) -> None:
-        """Run what is under the cursor."""
-        target = self.page.target()
-        if target is not None:
-            self.start_run(target)
-
-    def do_run_dialog(self) -> None:
-        """Ask how, then run."""
-        targets = self.page.targets()
-        if targets:
-            self._ask_how(targets, asked=False)
-
-    def _ask_how(self, targets: list[Target], *, asked: bool) -> None:
-        session = self.session
-        dialog = RunDialog(
-            targets, session.device_choices, session.default_choice, session.cost, asked=asked
-        )
-        self.app.push_screen(dialog, self._dialog_ended)
-
-    def _dialog_ended(self, answer: tuple[Target, Choice] | None) -> None:
-        if answer is not None:
-            self._start(*answer)
-
-    def start_run(self, target: Target) -> None:
-        """Start a run with the default choice; where that takes long, ask first."""
-        choice = self.session.default_choice
-        if self.session.cost(target, choice).seconds < ASK_S:
-            self._start(target, choice)
-        else:
-            others = [item for item in self.page.targets() if item != target]
-            self._ask_how([target, *others], asked=True)
-
-    def _start(self, target: Target, choice: Choice) -> None:
-        """Start a run and show where it fills."""
-        try:
-            view = self.session.submit(target, choice)
-        except OSError as error:
-            self.say(f"the run could not be started: {error_words(error)}", "failed")
-            return
-        shown, here = _shown_by(target, view), self.navigator.view
-        if (shown.kind, shown.subject, shown.other) != (here.kind, here.subject, here.other):
-            self.go(shown)
-        else:
-            self.page.runs_changed(frozenset({view.run}))
-            self.refresh_chrome()
-        how = f"{form.devices(choice.devices)}, {'quick' if choice.quick else 'full'}"
-        self.say(f"started on {how}; goes on if you leave: {form.clean(target.title)}")
-
-    def do_cancel(self) -> None:
-        """Cancel the run under view, if the answer is yes."""
-        view = self.page.live_run()
-        if view is None:
-            return
-
-        def cancel() -> None:
-            self.session.cancel(view.run)
-            self.page.runs_changed(frozenset({view.run}))
-            self.say(f"asked run {view.run} to stop")
-
-        self.ask(f"cancel run {view.run} ({view.ended}/{len(view.cells)} ended)?", cancel)
-
     # News from the session
 
     def on_changed(self, message: Changed) -> None:
-        """Show what is new, unless the terminal is still busy with the last frame."""
+        """Show what is new as soon as the pace allows it; what was asked for by a key at once."""
         self._pending = _merged(self._pending, message.change)
-        if self._acknowledged:
+        if message.change.page:
             self._show_news()
+        else:
+            self._show_when_due()
 
     def looked_up(self, message: str = "") -> None:
         """What the page has had looked up is there; may be called on any thread."""
         self.post_message(Changed(Change(page=True, message=message)))
 
     def acknowledge(self) -> None:
-        """The terminal has painted the last live frame, or will never say so."""
-        self._acknowledged = True
-        if self._patience is not None:
-            self._patience.stop()
-            self._patience = None
-        if self._pending is not None:
+        """The terminal has painted the last live frame."""
+        self._pace.answered()
+        self._show_when_due()
+
+    def _show_when_due(self) -> None:
+        if self._due is not None:
+            self._due.stop()
+            self._due = None
+        if self._pending is None:
+            return
+        if wait := self._pace.wait(time.monotonic()):
+            self._due = self.set_timer(wait, self._show_when_due)
+        else:
             self._show_news()
 
     def _show_news(self) -> None:
         change, self._pending = self._pending, None
         if change is None:
             return
+        if change.store and self.typing.display:
+            self._pending = Change(store=True)
+        if change != Change(page=True):
+            self._pace.painted(time.monotonic())
+            driver = self.app._driver
+            if isinstance(driver, ThinDriver) and self._pace.asks:
+                driver.ask_behind_next_frame(lambda: self._pace.asked(time.monotonic()))
         with self.app.batch_update():
             try:
                 if change.store and not self.typing.display:
@@ -308,20 +296,13 @@ class Workbench(Frame, inherit_bindings=False):
             if change.message:
                 self.say(change.message, "warn")
             self.refresh_chrome()
-        self.call_after_refresh(self._ask_terminal)
-
-    def _ask_terminal(self) -> None:
-        driver = self.app._driver
-        if driver is not None and not self.app.is_headless:
-            self._acknowledged = False
-            driver.write("\x1b[6n")
-            self._patience = self.set_timer(ACK_S, self.acknowledge)
 
     # Messages of the widgets
 
     @on(VirtualTable.CursorMoved)
     def moved(self) -> None:
         """Something else is under the cursor."""
+        self.keep_soon()
         if self.typing.display:
             self._show_status()
         else:
@@ -344,13 +325,6 @@ class Workbench(Frame, inherit_bindings=False):
             self.typing.judge(f"{message.text} ")
         else:
             self.say(message.text)
-
-
-def _shown_by(target: Target, run: RunView) -> View:
-    """Where a run fills."""
-    if target.compare:
-        return View("compare", target.compare[0], other=target.compare[1])
-    return View("matrix", target.definition) if target.definition else View("run", run.run)
 
 
 def _merged(first: Change | None, second: Change) -> Change:

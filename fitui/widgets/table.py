@@ -62,6 +62,8 @@ class VirtualTable(LineWidget):
         self._layout_key = ()
         self.column = min(self.column, max(0, len(source.columns) - 1))
         if self._anchor and (row := source.find(self._anchor)) is not None:
+            # Rows that came in above move no line that is being read.
+            self._top += row - self.cursor
             self.cursor = row
         self.cursor = max(0, min(self.cursor, source.row_count - 1))
         self._settle()
@@ -88,6 +90,11 @@ class VirtualTable(LineWidget):
     def held(self) -> str:
         """Key of the row under the cursor."""
         return self._anchor
+
+    @property
+    def top(self) -> int:
+        """The first row on the screen."""
+        return self._top
 
     @property
     def header_height(self) -> int:
@@ -185,13 +192,15 @@ class VirtualTable(LineWidget):
 
     def _paint_header(self, y: int) -> Strip:
         widths, segments = self._column_widths(), []
+        sorts = self.sort.split(",") if self.sort else []
+        arrows = {item.lstrip("-"): "v" if item.startswith("-") else "^" for item in sorts}
         for index in self._visible():
             column = self.source.columns[index]
             lines = column.title.split("\n")
             offset = y - (self.header_height - len(lines))
             title = lines[offset] if 0 <= offset < len(lines) else ""
-            if column.field and self.sort.lstrip("-") == column.field and offset == 0:
-                title += "v" if self.sort.startswith("-") else "^"
+            if offset == 0 and (arrow := arrows.get(column.field)):
+                title = title[: max(0, widths[index] - 1)] + arrow
             style = self.style_of("chosen" if index == self.column else "header")
             plain = self.style_of("header")
             text = fit(title, widths[index], right=column.right)

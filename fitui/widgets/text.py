@@ -1,24 +1,32 @@
 """A scrolled text on the Line API: styled lines, search, jump to marked lines.
 
 Lines come from a :class:`Lines` source and are asked for only when they are painted, so a log of
-a hundred megabytes costs what is visible. Knows nothing of what the text is.
+a hundred megabytes costs what is visible; looking through them is a thread's work. Knows nothing of
+what the text is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from rich.cells import cell_len
-from textual import events
+from textual import events, on
 from textual.message import Message
 from textual.strip import Strip
 
 from fitui.widgets.lines import LineWidget, Span
+from fitui.widgets.scan import Scan
+from fitui.widgets.spans import mark_hits, seen_spans
 
 
 class Lines(Protocol):
     """A text of styled lines."""
+
+    @property
+    def noun(self) -> str:
+        """What a line worth jumping to is."""
 
     def __len__(self) -> int:
         """Number of lines."""
@@ -29,8 +37,8 @@ class Lines(Protocol):
     def plain(self, index: int) -> str:
         """A line as it is searched."""
 
-    def marks(self) -> Sequence[int]:
-        """Lines worth jumping to (errors), ascending."""
+    def is_mark(self, index: int) -> bool:
+        """True for a line worth jumping to (an error)."""
 
 
 class Document:
@@ -41,9 +49,11 @@ class Document:
         marks: Lines worth jumping to.
     """
 
+    noun = "error"
+
     def __init__(self, lines: Sequence[list[Span]] = (), marks: Sequence[int] = ()) -> None:
         self.lines = list(lines)
-        self._marks = list(marks)
+        self._marks = frozenset(marks)
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -56,9 +66,38 @@ class Document:
         """A line as it is searched."""
         return "".join(text for text, _style in self.lines[index])
 
-    def marks(self) -> Sequence[int]:
-        """Lines worth jumping to."""
-        return self._marks
+    def is_mark(self, index: int) -> bool:
+        """True for a line worth jumping to."""
+        return index in self._marks
+
+
+class Part:
+    """Some lines of a text.
+
+    Args:
+        lines: The text.
+        first: Line that it begins with.
+        last: Line before which it ends.
+    """
+
+    def __init__(self, lines: Lines, first: int, last: int) -> None:
+        self._lines, self.noun = lines, lines.noun
+        self._range = range(max(0, first), min(last, len(lines)))
+
+    def __len__(self) -> int:
+        return len(self._range)
+
+    def spans(self, index: int) -> list[Span]:
+        """A line as it is painted."""
+        return self._lines.spans(self._range[index])
+
+    def plain(self, index: int) -> str:
+        """A line as it is searched."""
+        return self._lines.plain(self._range[index])
+
+    def is_mark(self, index: int) -> bool:
+        """True for a line worth jumping to."""
+        return self._lines.is_mark(self._range[index])
 
 
 class Joined:
@@ -66,6 +105,7 @@ class Joined:
 
     def __init__(self, parts: Sequence[Lines]) -> None:
         self._parts = [part for part in parts if len(part)]
+        self.noun = self._parts[-1].noun if self._parts else Document.noun
         self._starts: list[int] = []
         total = 0
         for part in self._parts:
@@ -77,7 +117,7 @@ class Joined:
         return self._total
 
     def _find(self, index: int) -> tuple[Lines, int]:
-        at = max(at for at, start in enumerate(self._starts) if start <= index)
+        at = bisect_right(self._starts, index) - 1
         return self._parts[at], index - self._starts[at]
 
     def spans(self, index: int) -> list[Span]:
@@ -90,10 +130,10 @@ class Joined:
         part, inner = self._find(index)
         return part.plain(inner)
 
-    def marks(self) -> Sequence[int]:
-        """Lines worth jumping to, of all parts."""
-        pairs = zip(self._starts, self._parts, strict=True)
-        return [start + mark for start, part in pairs for mark in part.marks()]
+    def is_mark(self, index: int) -> bool:
+        """True for a line worth jumping to."""
+        part, inner = self._find(index)
+        return part.is_mark(inner)
 
 
 class TextView(LineWidget):
@@ -108,6 +148,13 @@ class TextView(LineWidget):
             super().__init__()
             self.text = text
 
+    class Scanned(Message):
+        """More is known of which lines are looked for."""
+
+        def __init__(self, scan: Scan) -> None:
+            super().__init__()
+            self.scan = scan
+
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.lines: Lines = Document()
@@ -115,9 +162,17 @@ class TextView(LineWidget):
         self.here: int | None = None
         self._top = 0
         self._left = 0
+        self._hits: Scan | None = None
+        self._errors: Scan | None = None
+        self._sought: tuple[Scan, int, int] | None = None
+        self._reported: tuple[Scan, int] | None = None
 
     def show(self, lines: Lines, *, keep: bool = False) -> None:
         """Show a text, from its beginning unless the place is to be kept."""
+        self._drop_hits()
+        if self._errors is not None:
+            self._errors.stop()
+            self._errors = None
         self.lines = lines
         if not keep:
             self.forget()
@@ -149,11 +204,12 @@ class TextView(LineWidget):
             return Strip.blank(self.size.width, self.style_of(""))
         spans = self.lines.spans(index)
         if self.needle:
-            spans = _mark_hits(spans, self.needle)
+            spans = mark_hits(spans, self.needle)
         if index == self.here:
             spans = [(text, style if style == "match" else "cursor") for text, style in spans]
         width = self.size.width
-        body = self.strip(spans, left=self._left, fill="cursor" if index == self.here else "")
+        spans, left = seen_spans(spans, self._left, width)
+        body = self.strip(spans, left=left, fill="cursor" if index == self.here else "")
         if not self._thumb(y):
             return body
         return Strip.join([body.crop(0, width - 1), self.strip([("▐", "dim")]).crop(0, 1)])
@@ -170,52 +226,100 @@ class TextView(LineWidget):
 
     def search(self, needle: str) -> None:
         """Mark a text and go to its next hit, from the top of the screen on."""
+        self._drop_hits()
         self.needle = needle
         if needle:
-            self._seek(1, start=(self.here if self.here is not None else self._top) - 1)
+            self._seek(self._find_hits(), 1, self._place - 1)
         self.repaint()
 
-    def _seek(self, step: int, start: int) -> None:
-        wanted, count = self.needle.casefold(), len(self.lines)
-        for distance in range(1, count + 1):
-            index = (start + step * distance) % count
-            if wanted in self.lines.plain(index).casefold():
-                self.go_to(index)
-                self.post_message(self.Searched(f"line {index + 1} of {count}"))
-                return
-        self.post_message(self.Searched(f"no {self.needle!r} here"))
+    @property
+    def _place(self) -> int:
+        return self.here if self.here is not None else self._top
 
-    def _jump(self, step: int) -> None:
-        marks = list(self.lines.marks())
-        if not marks:
-            self.post_message(self.Searched("no errors here"))
-            return
-        here = self.here if self.here is not None else -1
-        if step > 0:
-            found = next((mark for mark in marks if mark > here), marks[0])
+    def _find_hits(self) -> Scan:
+        if self._hits is None:
+            wanted, lines = self.needle.casefold(), self.lines
+            self._hits = self._scan(lambda index: wanted in lines.plain(index).casefold())
+        return self._hits
+
+    def _find_errors(self) -> Scan:
+        if self._errors is None:
+            self._errors = self._scan(self.lines.is_mark)
+        return self._errors
+
+    def _scan(self, wanted: Callable[[int], bool]) -> Scan:
+        return Scan(len(self.lines), wanted, self._place, self._tell)
+
+    def _tell(self, scan: Scan) -> None:
+        """On the thread of a scan."""
+        self.post_message(self.Scanned(scan))
+
+    def _drop_hits(self) -> None:
+        if self._hits is not None:
+            self._hits.stop()
+            self._hits = None
+
+    def _seek(self, scan: Scan, step: int, line: int) -> None:
+        """Go to the next found line, at once or as soon as it is known."""
+        found = scan.after(line) if step > 0 else scan.before(line)
+        self._sought = (scan, step, line) if found is None and not scan.done else None
+        if self._sought is not None:
+            self.post_message(self.Searched("looking ..."))
+        elif found is None:
+            noun = self.lines.noun
+            what = f"no {noun}s here" if scan is self._errors else f"no {self.needle!r} here"
+            self.post_message(self.Searched(what))
         else:
-            found = next((mark for mark in reversed(marks) if mark < here), marks[-1])
-        self.go_to(found)
+            self.go_to(found)
+            self._report(scan, found)
+
+    def _report(self, scan: Scan, line: int) -> None:
+        self._reported = (scan, line)
+        noun = self.lines.noun if scan is self._errors else "hit"
+        # While it is being looked for, a number among all would have to change again.
+        which = f"{scan.rank(line) + 1} of {scan.total}" if scan.done else f"{scan.total} so far"
+        self.post_message(self.Searched(f"line {line + 1} of {len(self.lines)}, {noun} {which}"))
+
+    @on(Scanned)
+    def scanned(self, message: Scanned) -> None:
+        """Go where it was not known before, and say how many there are."""
+        message.stop()
+        scan = message.scan
+        if scan is not self._hits and scan is not self._errors:
+            return
+        if self._sought is not None and self._sought[0] is scan:
+            self._seek(*self._sought)
+        elif self._reported is not None and self._reported == (scan, self.here):
+            self._report(*self._reported)
 
     # Commands
 
     def do_next_hit(self) -> None:
         """Next hit."""
         if self.needle:
-            self._seek(1, self.here if self.here is not None else self._top - 1)
+            before = self.here if self.here is not None else self._top - 1
+            self._seek(self._find_hits(), 1, before)
 
     def do_previous_hit(self) -> None:
         """Previous hit."""
         if self.needle:
-            self._seek(-1, self.here if self.here is not None else self._top)
+            self._seek(self._find_hits(), -1, self._place)
 
     def do_next_failure(self) -> None:
         """Next error line."""
-        self._jump(1)
+        self._seek(self._find_errors(), 1, self.here if self.here is not None else -1)
 
     def do_previous_failure(self) -> None:
         """Previous error line."""
-        self._jump(-1)
+        self._seek(self._find_errors(), -1, self.here if self.here is not None else -1)
+
+    def do_next_change(self) -> None:
+        """Next changed part."""
+        self.do_next_failure()
+
+    def do_previous_change(self) -> None:
+        """Changed part before."""
+        self.do_previous_failure()
 
     def do_down(self) -> None:
         """A line down."""
@@ -276,27 +380,3 @@ class TextView(LineWidget):
         """Wheel."""
         event.stop()
         self._scroll(self._top - 3)
-
-
-def _mark_hits(spans: list[Span], needle: str) -> list[Span]:
-    text = "".join(part for part, _style in spans)
-    folded, wanted = text.casefold(), needle.casefold()
-    if len(folded) != len(text) or wanted not in folded:
-        return spans
-    inside = bytearray(len(text))
-    at = folded.find(wanted)
-    while at >= 0:
-        inside[at : at + len(wanted)] = b"\1" * len(wanted)
-        at = folded.find(wanted, at + len(wanted))
-    result: list[Span] = []
-    position = 0
-    for part, style in spans:
-        start = 0
-        for offset in range(1, len(part) + 1):
-            border = offset == len(part)
-            if border or inside[position + offset] != inside[position + start]:
-                hit = inside[position + start]
-                result.append((part[start:offset], "match" if hit else style))
-                start = offset
-        position += len(part)
-    return result

@@ -10,6 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from fitui.app import FituiApp
+from fitui.screens.run_dialog import PLANNING
 from fitui.screens.workbench import Workbench
 from fitui.session import Session
 from tests.fitui.ui.tiny_files import FakeRun, write_dataset
@@ -45,8 +46,16 @@ class Driver:
 
     async def press(self, *keys: str) -> None:
         """Press keys, and wait until they have had their effect."""
-        await self.pilot.press(*keys)
+        for key in keys:
+            await self.pilot.press(key)
+            await self.planned()
         await self.pilot.pause()
+
+    async def planned(self) -> None:
+        """Wait until it is known what a run would mean, where somebody has asked."""
+        while waiting := [item for item in self.app.workers if item.group == PLANNING]:
+            await self.app.workers.wait_for_complete(waiting)
+            await self.pilot.pause()
 
     async def type(self, text: str) -> None:
         """Type a text."""

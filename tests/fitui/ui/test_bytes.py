@@ -1,104 +1,90 @@
-"""Bytes that go to the terminal, counted through a pty: the same on every machine."""
+"""Bytes that go to the terminal, counted through a pty: the same on every machine.
+
+The same measuring as ``python -m benchmarks.ui``, on a dataset of three thousand traces.
+"""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import select
-import signal
-import struct
-import sys
-import termios
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks import ui_measure
+from benchmarks.ui import prepare, screens
+from benchmarks.ui_measure import Bench, Line
+from benchmarks.ui_terminal import SIZES, open_fitui
 from tests.fitui.ui.failing_files import write_failing
+from tests.fitui.ui.tiny_files import WORKLOADS, lines, trace
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-START = (
-    "import sys; from fitui.app import run_app; sys.exit(run_app(sys.argv[1], view=sys.argv[2]))"
-)
-
-
-class Terminal:
-    """The app in a terminal of 80x24 that answers what is asked of it.
-
-    Args:
-        root: Dataset.
-        view: First view.
-    """
-
-    def __init__(self, root: Path, view: str) -> None:
-        self.pid, self.descriptor = pty.fork()
-        if self.pid == 0:
-            os.chdir(REPOSITORY)
-            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
-            os.environ.pop("NO_COLOR", None)
-            os.execv(sys.executable, [sys.executable, "-c", START, str(root), view])
-        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-
-    def read(self, quiet: float, limit: float = 20.0) -> bytes:
-        """What is painted until nothing has come for a while."""
-        data, end = b"", time.monotonic() + limit
-        while time.monotonic() < end:
-            if not select.select([self.descriptor], [], [], quiet)[0]:
-                break
-            piece = os.read(self.descriptor, 65536)
-            if b"\x1b[6n" in piece:
-                os.write(self.descriptor, b"\x1b[1;1R")
-            data += piece
-        return data
-
-    def press(self, key: bytes) -> bytes:
-        """What a key makes it paint."""
-        os.write(self.descriptor, key)
-        return self.read(0.5)
-
-    def close(self) -> None:
-        """Leave."""
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        os.close(self.descriptor)
+KINDS = {
+    "triage",
+    "traces",
+    "definitions",
+    "definition",
+    "matrix",
+    "trace",
+    "solution",
+    "history",
+    "compare",
+    "runs",
+    "devices",
+    "problems",
+}
 
 
-@pytest.fixture
-def terminal(root: Path) -> Iterator[Terminal]:
-    """The app on three traces, painted."""
-    terminal = Terminal(root, "traces solution:fast")
-    try:
-        painted = b""
-        while b"fast" not in painted:
-            painted += terminal.read(1.0)
-        yield terminal
-    finally:
-        terminal.close()
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A dataset with more rows than any terminal has lines."""
+    return prepare(tmp_path_factory.mktemp("bytes"), 3000)
 
 
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_triage_is_as_quiet(root: Path) -> None:
-    terminal = Terminal(write_failing(root.parent / "failing"), "triage")
-    try:
-        painted = b""
-        while b"tma_load" not in painted:
-            painted += terminal.read(1.0)
-        terminal.read(3.0)
-        assert terminal.read(3.0) == b""
-        # A row, and the status line with the whole cause.
-        assert len(terminal.press(b"j")) <= 900
-        assert len(terminal.press(b"k")) <= 900
-    finally:
-        terminal.close()
+def broken(found: list[Line]) -> list[Line]:
+    """What is over its budget."""
+    return [line for line in found if not line.kept]
 
 
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_idle_costs_nothing_and_a_step_little(terminal: Terminal) -> None:
-    terminal.read(3.0)
-    assert terminal.read(3.0) == b""
-    assert len(terminal.press(b"j")) <= 650
-    assert len(terminal.press(b"k")) <= 650
-    assert len(terminal.press(b"\x1b[O") + terminal.press(b"\x1b[I")) == 0
-    assert len(terminal.press(b"m")) <= 9_000
+@pytest.mark.parametrize("size", SIZES, ids=ui_measure.name_of)
+def test_every_screen_keeps_its_budgets(bench: Bench, size: tuple[int, int]) -> None:
+    views = screens(bench)
+    assert {view.split()[0] for view in views} == KINDS
+    found = ui_measure.quiet_bytes(bench, views, size)
+    assert broken(found) == []
+    measured = {line.what for line in found}
+    for view in views:
+        assert f"idle 5 s: {view}" in measured
+    # Every kind of figure was there to be kept.
+    for what in ("step", "step that scrolls", "Enter", "Esc, back to"):
+        assert f"{what}: traces" in measured
+    assert f"step: matrix {bench.definition}" in measured
+
+
+@pytest.mark.parametrize("size", SIZES, ids=ui_measure.name_of)
+def test_news_cost_what_is_to_be_seen_of_them(bench: Bench, size: tuple[int, int]) -> None:
+    assert broken(ui_measure.live(bench, size)) == []
+
+
+def test_a_terminal_that_never_answers_is_asked_three_times(root: Path, tmp_path: Path) -> None:
+    write_failing(root)
+    with open_fitui(root, "matrix double_h8", places=tmp_path, answers=False) as terminal:
+        terminal.until(ui_measure.is_painted)
+        terminal.read(1.0)
+        file = root / "traces/me/pointwise/double_h8.jsonl"
+        for number in range(1, 6):
+            news = trace("fast", WORKLOADS[0], "PASSED")
+            news["evaluation"]["performance"]["latency_ms"] = float(number)
+            news["evaluation"]["timestamp"] = f"2026-11-22T1{number}:00:00+00:00"
+            lines(file, [news])
+            terminal.shows(f"P  {number}000", limit=5.0)
+        assert terminal.probes == 3
+
+
+def test_focus_and_resizing(root: Path, tmp_path: Path) -> None:
+    with open_fitui(root, "traces", places=tmp_path) as terminal:
+        terminal.until(ui_measure.is_painted)
+        terminal.read(1.0)
+        assert terminal.press(b"\x1b[O\x1b[I").data == b""
+        before = terminal.look().text
+        terminal.resize((100, 30))
+        terminal.until(lambda screen: ui_measure.is_painted(screen) and screen.cursor is not None)
+        terminal.resize((80, 24))
+        terminal.until(lambda screen: screen.text == before)

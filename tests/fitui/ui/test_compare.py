@@ -207,10 +207,11 @@ async def test_two_marked_solutions_are_compared(start: Start, view: str) -> Non
         assert driver.view == "compare slow fast", "the marked one against that under the cursor"
 
 
-async def test_a_third_mark_takes_that_of_the_oldest(start: Start) -> None:
+async def test_three_marks_are_too_many_to_compare(start: Start) -> None:
     async with start("definition double_h8 tab:solutions") as driver:
-        await driver.press("g", "space", "j", "space", "j", "space")
-        assert driver.bench.marks.of("double_h8") == ["slow", "wrong"]
+        await driver.press("g", "space", "j", "space", "j", "space", "d")
+        assert driver.bench.marks.of("double_h8") == ["fast", "slow", "wrong"]
+        assert "3 are marked, and d compares two" in driver.status
         assert driver.bench.marks.of("triple_h8") == []
 
 

@@ -123,10 +123,10 @@ async def test_plus_and_minus_change_the_priority(start: Start, fake_run: FakeRu
         await driver.press("plus", "plus")
         assert fake_run.folder.priority == 2
         assert "has priority 2" in driver.status
-        await driver.press("minus", "j")
+        await driver.press("underscore", "j")
         assert fake_run.folder.priority == 1
         assert "priority 1" in driver.status
-        await driver.press("enter", "minus", "minus")
+        await driver.press("enter", "underscore", "underscore")
         assert fake_run.folder.priority == -1
 
 
@@ -269,3 +269,42 @@ async def test_a_skipped_cell_leads_to_the_trace_that_stands_for_it(
         driver.bench.table.put_cursor("e4")
         await driver.press("enter")
         assert driver.view.startswith("trace ")
+
+
+async def test_t_runs_once_more_only_what_failed(
+    start: Start, fake_run: FakeRun, state: Path
+) -> None:
+    for number in range(9):
+        status = Status.TIMEOUT if number in (2, 5) else Status.PASSED
+        fake_run.event(Kind.DONE, f"e{number}", device="cpu", status=status, elapsed_s=1.0)
+    fake_run.finish()
+    async with start("runs") as driver:
+        assert "t retry failed" in driver.bench.footer.text
+        await driver.press("t")
+        request = list_runs(state)[0].request
+        assert request.pairs == [("fast", "wl-0256"), ("slow", "wl-0256")]
+        assert request.settings == fake_run.folder.read_request().settings
+        assert driver.view.startswith("run ") and "2 evaluations" in driver.status
+
+
+async def test_where_nothing_failed_there_is_nothing_to_retry(
+    start: Start, fake_run: FakeRun, state: Path
+) -> None:
+    fake_run.event(Kind.DONE, "e0", device="cpu", status=Status.PASSED)
+    fake_run.finish()
+    async with start("runs") as driver:
+        await driver.press("t")
+        assert len(list_runs(state)) == 1
+
+
+async def test_retrying_what_takes_long_is_asked_for(
+    start: Start, fake_run: FakeRun, state: Path
+) -> None:
+    for number in range(9):
+        fake_run.event(Kind.DONE, f"e{number}", device="cpu", status=Status.TIMEOUT, elapsed_s=60.0)
+    fake_run.finish()
+    async with start(f"run {fake_run.run}") as driver:
+        await driver.press("t")
+        assert "run what failed once more (9 evaluations, about 9 min)?" in driver.status
+        await driver.press("y")
+        assert len(list_runs(state)) == 2
