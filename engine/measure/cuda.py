@@ -85,9 +85,7 @@ class CudaTimer:
         if self._recorder is None:
             return -1
         self._recorder.begin()
-        with torch.cuda.stream(self._own):
-            self._flush[:LINE].zero_()
-        torch.cuda.synchronize()
+        self._part()
         records = self._recorder.take()
         return records[0].stream if records else -1
 
@@ -116,6 +114,7 @@ class CudaTimer:
             self._empty_cache()
         torch.cuda.synchronize()
         if not cold:
+            self._part()
             # Brings the inputs into the cache.
             call()
             torch.cuda.synchronize()
@@ -163,6 +162,12 @@ class CudaTimer:
                 self._kernels.launch(SPIN, stream, CLOCK_CYCLES)
         except DriverRefused as error:
             raise CannotMeasure(str(error)) from None
+
+    def _part(self) -> None:
+        """Leave a record on our own stream: what went before it belongs to the call before."""
+        with torch.cuda.stream(self._own):
+            self._flush[:LINE].zero_()
+        torch.cuda.synchronize()
 
     def _empty_cache(self) -> None:
         """Leave nothing of the inputs in the L2 cache, and nothing that has to be written back."""
