@@ -26,6 +26,8 @@ CLOCK_CYCLES = 30_000
 """Of the kernel that tells the clock: 15 us at 2 GHz."""
 CLOCK_OVERHEAD_NS = 520
 """What a kernel's record is longer than its work (H200); an error of 150 is one of 1 % in MHz."""
+_QUEUED = 600
+"""Activities that may be queued on a blocked stream; from 1,024 on a launch waits."""
 _LISTEN_S = 0.001
 """After a block, for work that somebody launches once the call has returned."""
 
@@ -79,6 +81,8 @@ class CudaTimer:
         self._end = torch.cuda.Event(enable_timing=True)
         self._own_id = self._find_own_id()
         self._cold = True
+        self._most = 0
+        """Activities of one call so far, at most."""
 
     def _find_own_id(self) -> int:
         """What the records call our own stream."""
@@ -122,7 +126,7 @@ class CudaTimer:
         opened = recorder.now() if recorder is not None else 0
         stream = torch.cuda.current_stream().cuda_stream
         try:
-            self._hold(gate, stream)
+            self._hold(gate, stream, None if cold else call)
             if recorder is None:
                 self._start.record()
             begun = time.perf_counter_ns()
@@ -149,8 +153,11 @@ class CudaTimer:
             window=(opened, closed),
         )
 
-    def _hold(self, gate: StreamGate | None, stream: int) -> None:
+    def _hold(self, gate: StreamGate | None, stream: int, before: Callable[[], Any] | None) -> None:
         """Block the caller's stream and queue what tells the clock.
+
+        Args:
+            before: What goes before that, so that the device has the instructions at hand.
 
         Raises:
             CannotMeasure: The driver no longer does that.
@@ -158,6 +165,8 @@ class CudaTimer:
         try:
             if gate is not None:
                 gate.close(stream)
+                if before is not None and self._kernels is not None and 2 * self._most < _QUEUED:
+                    before()
             if self._recorder is not None and self._kernels is not None:
                 self._kernels.launch(SPIN, stream, CLOCK_CYCLES)
         except DriverRefused as error:
@@ -194,6 +203,7 @@ class CudaTimer:
         shares, late = attribute(self._recorder.take(), windows, self._own_id, cold=self._cold)
         for sample, share in zip(samples, shares, strict=True):
             describe(sample, share)
+            self._most = max(self._most, sample.activities)
         if samples and late:
             samples[-1].flags.append(LATE)
 

@@ -171,6 +171,9 @@ class Evaluator:
                 self._judge(item, workload, plan, 1, answer, f"input set {number}")
         with self._phase("timing"):
             self._time(prepared, result)
+            if result.timing is not None and len(prepared.sets) < plan.sets:
+                # There was no room for more on the device.
+                result.timing.flag(f"fewer input sets: {len(prepared.sets)} of {plan.sets}")
         with self._phase("verifying"):
             self._report(Kind.VERIFYING)
             self._verify_timed(prepared, workload, plan)
