@@ -224,10 +224,20 @@ def describe(sample: Sample, share: Share) -> None:
         return
     if clock is not None and any(record.stream != clock.stream for record in own):
         sample.flags.append(STREAMS)
-    sample.device_ns = max(record.end for record in own) - own[0].start
-    sample.busy_ns = busy(own)
-    sample.activities = len(own)
-    sample.kernels = [(record.name, record.end - record.start) for record in own]
+    complete(sample, own)
+
+
+def complete(sample: Sample, records: Sequence[Record]) -> None:
+    """Say how long the device took, and with what.
+
+    Args:
+        sample: Is completed.
+        records: Its activities, by start; at least one.
+    """
+    sample.device_ns = max(record.end for record in records) - records[0].start
+    sample.busy_ns = busy(records)
+    sample.activities = len(records)
+    sample.kernels = [(record.name, record.end - record.start) for record in records]
 
 
 def busy(records: Sequence[Record]) -> int:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
+from engine.run import protocol, worker
 from engine.run.room import device_memory, has_room_for_copies, most_sets
+from engine.run.tensors import write_tensors
+from engine.run.worker import SAME_INPUTS, InputSet, Worker
 
 GIB = 1 << 30
 
@@ -35,3 +40,29 @@ def test_the_host_and_inputs_of_no_size_have_no_limit() -> None:
     assert most_sets(GIB, 0) is None
     assert most_sets(0, 80 * GIB) is None
     assert has_room_for_copies(1000 * GIB, 0)
+
+
+def opened(device: torch.device) -> InputSet:
+    metas, descriptor = write_tensors({"x": torch.arange(5.0)}, "inputs")
+    order = protocol.Open(key=1, order=["x"], tensors=metas, scalars={}, outputs=[])
+    try:
+        return InputSet(order, descriptor, device)
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize(("memory", "same"), [(0, False), (10_000, False), (100, True)])
+def test_without_room_every_call_gets_the_same_tensors_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, memory: int, same: bool
+) -> None:
+    monkeypatch.setattr(worker, "device_memory", lambda device: memory)
+    inputs = opened(torch.device("cpu"))
+    (first,), (second,) = inputs.arguments(), inputs.arguments()
+    assert torch.equal(first, torch.arange(5.0))
+    assert (first.data_ptr() == second.data_ptr()) is same
+
+    child = Worker("cpu", -1)
+    child._sets[1] = inputs
+    child.set_reference(lambda x: x + 1, ["y"])
+    ticks, _ = child.handle(protocol.Block(keys=[1], n=2), [])
+    assert (SAME_INPUTS in ticks.flags) is same
