@@ -15,10 +15,10 @@ _FRESH = 2
 
 
 def device_memory(device: torch.device) -> int:
-    """Bytes on a GPU; 0 for the host, whose limits the runner sets."""
+    """Bytes on the current GPU; 0 for the host, whose limits the runner sets."""
     if device.type != "cuda":
         return 0
-    _, total = torch.cuda.mem_get_info(device)
+    _, total = torch.cuda.mem_get_info()
     return int(total)
 
 
