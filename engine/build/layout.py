@@ -22,9 +22,11 @@ def check_buildable(solution: Solution, device: str) -> None:
     """Make sure that a solution can be built and run on a device.
 
     Raises:
-        CannotBuild: Its language needs a GPU, or a package that is not installed.
+        CannotBuild: It is for the other kind of device, or a package is not installed.
     """
     language = solution.spec.language
+    if device != "cpu" and {name.lower() for name in solution.spec.target_hardware} == {"cpu"}:
+        raise CannotBuild(f"not run on {device}: its target_hardware names the CPU only")
     if device == "cpu" and language in _NEEDS_GPU:
         raise CannotBuild(f"not run on cpu: a {_NEEDS_GPU[language]} solution needs a GPU")
     if language is Language.TILELANG and find_spec("tilelang") is None:

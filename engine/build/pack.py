@@ -29,8 +29,17 @@ from engine.schema import (
 )
 
 CONFIG = "config.toml"
-_LANGUAGES = {".py": Language.PYTHON, ".cu": Language.CUDA, ".cpp": Language.CPP}
-_SOURCES = {".py", ".cu", ".cuh", ".cpp", ".cc", ".h", ".hpp", ".inl", ".txt", ".json"}
+_LANGUAGES = {
+    ".py": Language.PYTHON,
+    ".cu": Language.CUDA,
+    ".cpp": Language.CPP,
+    ".cc": Language.CPP,
+    ".cxx": Language.CPP,
+}
+_SOURCES = {
+    *_LANGUAGES,
+    *[".cuh", ".h", ".hh", ".hpp", ".hxx", ".inl", ".inc", ".ptx", ".txt", ".json"],
+}
 _ENTRY_NAMES = ("run", "kernel", "main")
 _LARGEST_SOURCE = 4 << 20
 
@@ -155,6 +164,10 @@ def _read_sources(path: Path, config: _Config, notes: list[str]) -> dict[str, st
         root = _source_root(path, config)
     for file in sorted(files):
         relative = file.relative_to(root).as_posix()
+        if path.is_dir() and file.suffix not in _SOURCES:
+            if relative != CONFIG:
+                notes.append(f"{relative} is left out: it is no kind of source")
+            continue
         try:
             text = file.read_text(encoding="utf-8")
         except UnicodeDecodeError:
@@ -187,7 +200,7 @@ def _files(root: Path) -> Iterator[Path]:
     for file in root.rglob("*"):
         parts = file.relative_to(root).parts
         hidden = any(part.startswith((".", "__pycache__")) for part in parts)
-        if file.is_file() and not hidden and file.suffix in _SOURCES and not file.is_symlink():
+        if file.is_file() and not hidden and not file.is_symlink():
             yield file
 
 

@@ -26,6 +26,8 @@ CLOCK_CYCLES = 30_000
 """Of the kernel that tells the clock: 15 us at 2 GHz."""
 CLOCK_OVERHEAD_NS = 520
 """What a kernel's record is longer than its work (H200); an error of 150 is one of 1 % in MHz."""
+_QUEUED = 600
+"""Activities that may be queued on a blocked stream; from 1,024 on a launch waits."""
 _LISTEN_S = 0.001
 """After a block, for work that somebody launches once the call has returned."""
 
@@ -79,15 +81,15 @@ class CudaTimer:
         self._end = torch.cuda.Event(enable_timing=True)
         self._own_id = self._find_own_id()
         self._cold = True
+        self._most = 0
+        """Activities of one call so far, at most."""
 
     def _find_own_id(self) -> int:
         """What the records call our own stream."""
         if self._recorder is None:
             return -1
         self._recorder.begin()
-        with torch.cuda.stream(self._own):
-            self._flush[:LINE].zero_()
-        torch.cuda.synchronize()
+        self._part()
         records = self._recorder.take()
         return records[0].stream if records else -1
 
@@ -116,6 +118,7 @@ class CudaTimer:
             self._empty_cache()
         torch.cuda.synchronize()
         if not cold:
+            self._part()
             # Brings the inputs into the cache.
             call()
             torch.cuda.synchronize()
@@ -123,7 +126,7 @@ class CudaTimer:
         opened = recorder.now() if recorder is not None else 0
         stream = torch.cuda.current_stream().cuda_stream
         try:
-            self._hold(gate, stream)
+            self._hold(gate, stream, None if cold else call)
             if recorder is None:
                 self._start.record()
             begun = time.perf_counter_ns()
@@ -150,8 +153,11 @@ class CudaTimer:
             window=(opened, closed),
         )
 
-    def _hold(self, gate: StreamGate | None, stream: int) -> None:
+    def _hold(self, gate: StreamGate | None, stream: int, before: Callable[[], Any] | None) -> None:
         """Block the caller's stream and queue what tells the clock.
+
+        Args:
+            before: What goes before that, so that the device has the instructions at hand.
 
         Raises:
             CannotMeasure: The driver no longer does that.
@@ -159,10 +165,18 @@ class CudaTimer:
         try:
             if gate is not None:
                 gate.close(stream)
+                if before is not None and self._kernels is not None and 2 * self._most < _QUEUED:
+                    before()
             if self._recorder is not None and self._kernels is not None:
                 self._kernels.launch(SPIN, stream, CLOCK_CYCLES)
         except DriverRefused as error:
             raise CannotMeasure(str(error)) from None
+
+    def _part(self) -> None:
+        """Leave a record on our own stream: what went before it belongs to the call before."""
+        with torch.cuda.stream(self._own):
+            self._flush[:LINE].zero_()
+        torch.cuda.synchronize()
 
     def _empty_cache(self) -> None:
         """Leave nothing of the inputs in the L2 cache, and nothing that has to be written back."""
@@ -189,6 +203,7 @@ class CudaTimer:
         shares, late = attribute(self._recorder.take(), windows, self._own_id, cold=self._cold)
         for sample, share in zip(samples, shares, strict=True):
             describe(sample, share)
+            self._most = max(self._most, sample.activities)
         if samples and late:
             samples[-1].flags.append(LATE)
 
@@ -209,10 +224,20 @@ def describe(sample: Sample, share: Share) -> None:
         return
     if clock is not None and any(record.stream != clock.stream for record in own):
         sample.flags.append(STREAMS)
-    sample.device_ns = max(record.end for record in own) - own[0].start
-    sample.busy_ns = busy(own)
-    sample.activities = len(own)
-    sample.kernels = [(record.name, record.end - record.start) for record in own]
+    complete(sample, own)
+
+
+def complete(sample: Sample, records: Sequence[Record]) -> None:
+    """Say how long the device took, and with what.
+
+    Args:
+        sample: Is completed.
+        records: Its activities, by start; at least one.
+    """
+    sample.device_ns = max(record.end for record in records) - records[0].start
+    sample.busy_ns = busy(records)
+    sample.activities = len(records)
+    sample.kernels = [(record.name, record.end - record.start) for record in records]
 
 
 def busy(records: Sequence[Record]) -> int:

@@ -20,7 +20,7 @@ import torch
 from msgspec import Struct, field
 
 from engine.measure.activity import Record
-from engine.measure.cuda import NOTHING, busy
+from engine.measure.cuda import NOTHING, complete
 from engine.measure.names import FLASHINFER, FLASHINFER_EVENTS
 from engine.measure.timers import CannotMeasure, Sample
 from engine.measure.trials import ESTIMATE_CALLS, FIRST_CALLS, TIMED_CALLS, WARMUP_CALLS
@@ -253,12 +253,8 @@ def samples_of(windows: Sequence[tuple[int, int]], trace: Trace) -> list[Sample]
 def _sample(window: tuple[int, int], records: list[Record]) -> Sample:
     begun, ended = window
     sample = Sample(result=None, device_ns=0, host_ns=ended - begun, window=window)
-    if not records:
+    if records:
+        complete(sample, sorted(records, key=lambda record: record.start))
+    else:
         sample.flags.append(NOTHING)
-        return sample
-    records = sorted(records, key=lambda record: record.start)
-    sample.device_ns = max(record.end for record in records) - records[0].start
-    sample.busy_ns = busy(records)
-    sample.activities = len(records)
-    sample.kernels = [(record.name, record.end - record.start) for record in records]
     return sample

@@ -164,13 +164,12 @@ class Evaluator:
             self._judge(first, workload, plan, 1, answer, "first call")
         with self._phase("checking"):
             self._report(Kind.CHECKING)
-            if plan.repeat > 1:
-                self._check_many(first, workload, plan)
-            for number, item in enumerate(others, start=2):
-                answer = self._call(item, 1, self._settings.call_limit_s, "a call")
-                self._judge(item, workload, plan, 1, answer, f"input set {number}")
+            self._check_further(first, others, workload, plan)
         with self._phase("timing"):
             self._time(prepared, result)
+            if result.timing is not None and len(prepared.sets) < plan.sets:
+                # There was no room for more on the device.
+                result.timing.flag(f"fewer input sets: {len(prepared.sets)} of {plan.sets}")
         with self._phase("verifying"):
             self._report(Kind.VERIFYING)
             self._verify_timed(prepared, workload, plan)
@@ -210,11 +209,17 @@ class Evaluator:
         answer, descriptors = self._order(order, limit, phase)
         return self._outputs(answer, descriptors)
 
-    def _check_many(self, item: InputSetFile, workload: Workload, plan: Plan) -> None:
-        """Judge many calls together, where one says nothing (sampling)."""
-        limit = self._settings.call_limit_s * plan.repeat
-        answer = self._call(item, plan.repeat, limit, f"{plan.repeat} calls")
-        self._judge(item, workload, plan, plan.repeat, answer, f"{plan.repeat} calls")
+    def _check_further(
+        self, first: InputSetFile, others: list[InputSetFile], workload: Workload, plan: Plan
+    ) -> None:
+        """Judge many calls together, where one says nothing (sampling), and the other sets."""
+        limit = self._settings.call_limit_s
+        if plan.repeat > 1:
+            answer = self._call(first, plan.repeat, limit * plan.repeat, f"{plan.repeat} calls")
+            self._judge(first, workload, plan, plan.repeat, answer, f"{plan.repeat} calls")
+        for number, item in enumerate(others, start=2):
+            answer = self._call(item, 1, limit, "a call")
+            self._judge(item, workload, plan, 1, answer, f"input set {number}")
 
     def _time(self, prepared: Prepared, result: Result) -> None:
         """Timed calls of the solution and, in turns with it, of the reference.
@@ -251,7 +256,7 @@ class Evaluator:
             if self._warm:
                 own.take_warm()
         except ChildBrokeProtocol as error:
-            raise _broke_protocol(error) from None
+            raise broke_protocol(error) from None
         result.timing = own.timing()
         result.timing.flag(*self._conditions.flags())
         if reference is not None:
@@ -311,7 +316,7 @@ class Evaluator:
             due = math.prod(output.shape or ()) * spec.dtype.bits // 8
             if output.nbytes != due:
                 text = f"{name} came with {output.nbytes} bytes instead of {due}"
-                raise _broke_protocol(ValueError(text))
+                raise broke_protocol(ValueError(text))
             # The child's own name could be as long as a whole message.
             output.name = name
 
@@ -323,7 +328,7 @@ class Evaluator:
             check_sealed(descriptors[0], answer.tensors)
         except (UnsealedMemory, ValueError) as error:
             _close(descriptors)
-            raise _broke_protocol(error) from None
+            raise broke_protocol(error) from None
         return answer, descriptors[0]
 
     def _order(
@@ -387,7 +392,7 @@ def ask_child(
         killed = ended.signal == signal.SIGKILL
         raise Ended(ending, f"{error} during {phase}", killed=killed) from None
     except ChildBrokeProtocol as error:
-        raise _broke_protocol(error) from None
+        raise broke_protocol(error) from None
     if not isinstance(answer, protocol.Outputs):
         _close(received)
         received = []
@@ -401,7 +406,7 @@ def _close(descriptors: list[int]) -> None:
         os.close(descriptor)
 
 
-def _broke_protocol(error: Exception) -> Ended:
+def broke_protocol(error: Exception) -> Ended:
     return Ended(Ending.PROTOCOL_VIOLATION, f"the process broke the protocol: {error}")
 
 

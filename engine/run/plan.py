@@ -9,7 +9,7 @@ from engine.schema.errors import SchemaError
 from engine.schema.run import Request
 from engine.schema.solution import Solution
 from engine.schema.workload import Workload
-from engine.store import TraceStore
+from engine.store import SolutionRow, TraceStore
 
 FIRST_AUTHOR = "baseline"
 
@@ -63,6 +63,7 @@ def make_plan(request: Request, store: TraceStore) -> Planned:
     notices: list[str] = []
     jobs: list[Job] = []
     number = 0
+    pairs = set(request.pairs)
     solution_names, uuids = _asked_for(request)
     for what, asked, known in (
         ("solution", solution_names, {row.name for row in store.solutions()}),
@@ -80,7 +81,7 @@ def make_plan(request: Request, store: TraceStore) -> Planned:
         for solution in solutions:
             cells = []
             for workload, problem in workloads:
-                if request.pairs and (solution.name, workload.uuid) not in request.pairs:
+                if pairs and (solution.name, workload.uuid) not in pairs:
                     continue
                 number += 1
                 cells.append(
@@ -155,26 +156,25 @@ def _definitions(request: Request, store: TraceStore, notices: list[str]) -> lis
         return [name for name in known if name in request.definitions]
     if not (request.solutions or request.workloads or request.pairs):
         return known
-    wanted = {row.definition for row in store.solutions() if _is_wanted(row.name, request)}
-    _, uuids = _asked_for(request)
+    wanted = {row.definition for row in _wanted_solutions(request, store)}
+    uuids = {*request.workloads, *(uuid for _, uuid in request.pairs)}
     if uuids:
         wanted &= {row.definition for row in store.workloads() if row.uuid in uuids}
     return [name for name in known if name in wanted]
 
 
-def _is_wanted(solution: str, request: Request) -> bool:
-    if request.pairs and solution not in {name for name, _ in request.pairs}:
-        return False
-    return not request.solutions or solution in request.solutions
+def _wanted_solutions(request: Request, store: TraceStore) -> list[SolutionRow]:
+    rows = store.solutions()
+    for names in (set(request.solutions), {name for name, _ in request.pairs}):
+        if names:
+            rows = [row for row in rows if row.name in names]
+    return rows
 
 
 def _solutions(definition: Definition, request: Request, store: TraceStore) -> list[Solution]:
-    rows = [row for row in store.solutions() if row.definition == definition.name]
-    names = dict.fromkeys(
-        row.name
-        for row in sorted(rows, key=lambda row: (row.author != FIRST_AUTHOR, row.author, row.name))
-        if _is_wanted(row.name, request)
-    )
+    rows = [row for row in _wanted_solutions(request, store) if row.definition == definition.name]
+    rows.sort(key=lambda row: (row.author != FIRST_AUTHOR, row.author, row.name))
+    names = dict.fromkeys(row.name for row in rows)
     return [store.solution(name) for name in names]
 
 

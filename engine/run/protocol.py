@@ -202,13 +202,14 @@ class Inputs(Struct, tag="inputs", kw_only=True):
     """A generated set, in the memory file that comes along.
 
     ``call_s`` is how many seconds the reference's call on it took, ``work`` the least that any
-    implementation must do for it.
+    implementation must do for it, ``most_sets`` how many such sets there is room for.
     """
 
     tensors: list[TensorMeta]
     scalars: dict[str, bool | int | float]
     call_s: float = 0.0
     work: Work | None = None
+    most_sets: int | None = None
 
 
 class Ticks(Struct, tag="ticks", kw_only=True):

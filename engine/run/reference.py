@@ -137,6 +137,8 @@ class Reference:
         if known is not None:
             self._kept.move_to_end(which)
             return known
+        # A workload that is over the budget by itself is only kept until the next.
+        self._forget()
         prepared = Prepared(sets=[], seed=secrets.token_hex(16), nbytes=0, call_s=math.inf)
         try:
             self._generate(prepared, workload, plan)
@@ -202,6 +204,8 @@ class Reference:
             # Routing, and with it what is read, differs between sets.
             found = [work for work in (prepared.work, answer.work) if work is not None]
             prepared.work = min(found, key=lambda work: work.read_bytes, default=None)
+            if answer.most_sets is not None and len(prepared.sets) >= answer.most_sets:
+                break
 
     def _find_blobs(self, workload: Workload) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -305,7 +309,7 @@ class Reference:
                 raise ReferenceFailed(self._cannot_load)
         return self._child
 
-    def _forget(self, keep: Prepared) -> None:
+    def _forget(self, keep: Prepared | None = None) -> None:
         """Drop workloads used longest ago until the budgets hold."""
         while self._is_over_budget():
             (key, oldest) = next(iter(self._kept.items()))

@@ -79,6 +79,22 @@ class Timing(Struct, kw_only=True):
         self.flags = sorted({*self.flags, *words})
 
 
+def ticks_of(answer: Any, calls: int) -> protocol.Ticks:
+    """An answer to an order for timed calls.
+
+    Raises:
+        ChildBrokeProtocol: It is none.
+    """
+    if not isinstance(answer, protocol.Ticks):
+        raise ChildBrokeProtocol(f"it sent {type(answer).__name__} instead of times")
+    if len(answer.device_ns) != calls:
+        raise ChildBrokeProtocol(f"{calls} timed calls gave {answer.device_ns[:8]} ...")
+    for name in ("host_ns", "busy_ns", "activities", "clock_mhz"):
+        if len(getattr(answer, name)) not in (0, calls):
+            raise ChildBrokeProtocol(f"{name} is not of {calls} calls")
+    return answer
+
+
 class Series:
     """Timed calls of one child on the input sets of one workload.
 
@@ -98,6 +114,7 @@ class Series:
         self._ticks: list[protocol.Ticks] = []
         self._warm: list[int] = []
         self._elapsed = 0.0
+        self._dropped = 0
         self.summary: Summary | None = None
         self.whole = settings.timer == FLASHINFER
 
@@ -127,7 +144,7 @@ class Series:
         self._elapsed += time.monotonic() - started
         # Rotate the sets, so that a block does not always start with the same one.
         self._keys = self._keys[1:] + self._keys[:1]
-        kept, _ = self._steady()
+        kept, self._dropped = steady(self._joined("device_ns"), self._joined("clock_mhz"))
         self.summary = summarise(kept)
         return self.summary
 
@@ -135,15 +152,7 @@ class Series:
         order = protocol.Block(
             keys=self._keys, n=size, warmup=warmup, timer=self._settings.timer, cold=cold
         )
-        ticks = self._ask(order)
-        if not isinstance(ticks, protocol.Ticks):
-            raise ChildBrokeProtocol(f"it sent {type(ticks).__name__} instead of times")
-        if len(ticks.device_ns) != size:
-            raise ChildBrokeProtocol(f"{size} timed calls gave {ticks.device_ns[:8]} ...")
-        for name in ("host_ns", "busy_ns", "activities", "clock_mhz"):
-            if len(getattr(ticks, name)) not in (0, size):
-                raise ChildBrokeProtocol(f"{name} is not of {size} calls")
-        return ticks
+        return ticks_of(self._ask(order), size)
 
     @property
     def enough(self) -> bool:
@@ -168,13 +177,9 @@ class Series:
         parts = [getattr(ticks, name) for ticks in self._ticks]
         return [value for part in parts for value in part] if all(parts) else []
 
-    def _steady(self) -> tuple[list[int], int]:
-        return steady(self._joined("device_ns"), self._joined("clock_mhz"))
-
     def timing(self) -> Timing:
         """All of it; at least one block has been taken."""
         assert self.summary is not None
-        _, dropped = self._steady()
         timing = Timing(
             timer=self._ticks[-1].timer,
             summary=self.summary,
@@ -183,12 +188,12 @@ class Series:
             busy_ns=self._joined("busy_ns"),
             activities=self._joined("activities"),
             clock_mhz=self._joined("clock_mhz"),
-            dropped=dropped,
+            dropped=self._dropped,
             kernels=self._ticks[-1].kernels,
             warm_ns=self._warm,
             flags=sorted({flag for ticks in self._ticks for flag in ticks.flags}),
         )
-        if dropped > _UNSTEADY * len(timing.device_ns):
+        if self._dropped > _UNSTEADY * len(timing.device_ns):
             timing.flag(UNSTEADY)
         return timing
 

@@ -6,6 +6,7 @@ No solution's code ever runs here, and expected outputs never leave.
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import tempfile
 import time
@@ -22,6 +23,7 @@ from engine.evaluate.inputs import Value, torch_dtype
 from engine.measure.work import work_of
 from engine.run import protocol
 from engine.run.memory import map_sealed
+from engine.run.room import device_memory, give_back, has_room_for_copies, most_sets
 from engine.run.tensors import fresh_copy, read_tensor, write_tensors
 from engine.run.worker import Reply, Worker
 from engine.schema.definition import Definition
@@ -40,11 +42,14 @@ class TrustedSet:
             for name, value in values.items()
         }
         self.expected: list[torch.Tensor] = []
+        tensors = [value for value in self.values.values() if isinstance(value, torch.Tensor)]
+        self.nbytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        self._copied = has_room_for_copies(self.nbytes, device_memory(device))
 
     def arguments(self) -> list[Any]:
-        """Fresh copies, in the order of the definition."""
+        """Fresh copies where there is room, in the order of the definition."""
         return [
-            fresh_copy(value) if isinstance(value, torch.Tensor) else value
+            fresh_copy(value) if self._copied and isinstance(value, torch.Tensor) else value
             for value in self.values.values()
         ]
 
@@ -81,6 +86,7 @@ class TrustedWorker(Worker):
             case protocol.Close():
                 for key in message.keys:
                     self._trusted.pop(key, None)
+                give_back(self.device)
                 return protocol.Done(), ()
             case _:
                 return super().handle(message, descriptors)
@@ -105,21 +111,28 @@ class TrustedWorker(Worker):
         evaluator = BY_NAME[message.evaluator]
         values = self._make_inputs(message)
         made = TrustedSet(values, self.device)
-        arguments = made.arguments()
-        self.synchronize()
-        started = time.monotonic()
-        made.expected = evaluator.expect(lambda: self.invoke(arguments, []))
-        self.synchronize()
-        call_s = time.monotonic() - started
-        self._check_expected(made.expected, message)
-        self._trusted[message.key] = made
         tensors = {key: value for key, value in values.items() if isinstance(value, torch.Tensor)}
         scalars = {
             key: value for key, value in values.items() if not isinstance(value, torch.Tensor)
         }
         work = work_of(definition, message.workload.axes, made.values)
         metas, descriptor = write_tensors(tensors, "inputs")
-        reply = protocol.Inputs(tensors=metas, scalars=scalars, call_s=call_s, work=work)
+        try:
+            arguments = made.arguments()
+            self.synchronize()
+            started = time.monotonic()
+            made.expected = evaluator.expect(lambda: self.invoke(arguments, []))
+            self.synchronize()
+            call_s = time.monotonic() - started
+            self._check_expected(made.expected, message)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._trusted[message.key] = made
+        room = most_sets(made.nbytes, device_memory(self.device))
+        reply = protocol.Inputs(
+            tensors=metas, scalars=scalars, call_s=call_s, work=work, most_sets=room
+        )
         return reply, (descriptor,)
 
     def _make_inputs(self, message: protocol.Generate) -> dict[str, Value]:

@@ -18,9 +18,10 @@ from engine.evaluate.registry import Plan
 from engine.measure.verdicts import DEFAULT, Judgement, Process, Rule, centre, judge
 from engine.run import protocol
 from engine.run.conditions import Conditions
-from engine.run.evaluation import Ended, Evaluator
+from engine.run.evaluation import Ended, Evaluator, broke_protocol
+from engine.run.process import ChildBrokeProtocol
 from engine.run.reference import Prepared
-from engine.run.timing import WARMUP_CALLS
+from engine.run.timing import WARMUP_CALLS, ticks_of
 from engine.schema.endings import Ending
 from engine.schema.run import TimedBlock, Verdict
 from engine.schema.workload import Workload
@@ -164,13 +165,8 @@ class Checked(Evaluator):
         first, *others = case.prepared.sets
         answer = self._call(first, 1, self._settings.first_call_limit_s, "the first call")
         self._judge(first, case.workload, case.plan, 1, answer, "first call")
-        if not thoroughly:
-            return
-        if case.plan.repeat > 1:
-            self._check_many(first, case.workload, case.plan)
-        for number, item in enumerate(others, start=2):
-            answer = self._call(item, 1, self._settings.call_limit_s, "a call")
-            self._judge(item, case.workload, case.plan, 1, answer, f"input set {number}")
+        if thoroughly:
+            self._check_further(first, others, case.workload, case.plan)
 
     def block(self, case: Case, calls: int, warmup: int = 0) -> protocol.Ticks:
         """Time some calls, on the same sets as the other solution in its block of the same number.
@@ -188,13 +184,11 @@ class Checked(Evaluator):
             timer=self._settings.timer,
         )
         limit = self._settings.call_limit_s * (calls + warmup)
-        ticks, _ = self._order(order, limit, f"{calls + warmup} timed calls")
-        if not (
-            isinstance(ticks, protocol.Ticks)
-            and len(ticks.device_ns) == calls
-            and len(ticks.clock_mhz) in (0, calls)
-        ):
-            raise Ended(Ending.PROTOCOL_VIOLATION, f"the process did not send {calls} times")
+        answer, _ = self._order(order, limit, f"{calls + warmup} timed calls")
+        try:
+            ticks = ticks_of(answer, calls)
+        except ChildBrokeProtocol as error:
+            raise broke_protocol(error) from None
         if centre(ticks.device_ns) <= 0:
             raise Ended(Ending.RAISED, "its timed calls do nothing on the device")
         return ticks

@@ -31,18 +31,25 @@ from engine.measure.trials import ALL_TIMED, TRIALS
 from engine.run import protocol
 from engine.run.channel import Channel, ChannelClosed, ProtocolError
 from engine.run.memory import map_sealed, write_sealed
+from engine.run.room import device_memory, give_back, has_room_for_copies
 from engine.run.tensors import describe, fresh_copy, poisoned, read_tensors
 from engine.run.traceback_text import failure_of
 
 Reply = tuple[Any, tuple[int, ...]]
 MOST_KERNELS = 2000
 """Device activities of a call that are told; with LONGEST_NAME, a message always holds them."""
+SAME_INPUTS = "same inputs"
+"""Flag: there was no room for fresh copies of the inputs for every call."""
 LONGEST_NAME = 500
 """Characters of a kernel's name; those of templates can have thousands."""
 
 
 class InputSet:
-    """One set of inputs on the device, with a pristine copy of every tensor."""
+    """One set of inputs on the device, with a pristine copy of every tensor.
+
+    Attributes:
+        same: There is no room for copies: every call gets the same tensors.
+    """
 
     def __init__(self, message: protocol.Open, descriptor: int, device: torch.device) -> None:
         memory = map_sealed(descriptor)
@@ -54,13 +61,18 @@ class InputSet:
         self._order = message.order
         self._outputs = message.outputs
         self._device = device
+        nbytes = sum(meta.nbytes for meta in message.tensors)
+        self.same = not has_room_for_copies(nbytes, device_memory(device))
 
     def arguments(self) -> list[Any]:
-        """Fresh copies of the inputs, in the order of the definition."""
-        return [
-            fresh_copy(self._pristine[name]) if name in self._pristine else self._scalars[name]
-            for name in self._order
-        ]
+        """Fresh copies of the inputs where there is room, in the order of the definition."""
+        return [self._argument(name) for name in self._order]
+
+    def _argument(self, name: str) -> Any:
+        tensor = self._pristine.get(name)
+        if tensor is None:
+            return self._scalars[name]
+        return tensor if self.same else fresh_copy(tensor)
 
     def destinations(self) -> list[torch.Tensor]:
         """Poisoned tensors for the outputs."""
@@ -106,6 +118,7 @@ class Worker:
                 for key in message.keys:
                     self._sets.pop(key, None)
                 self._last = []
+                give_back(self.device)
             case _:
                 raise ProtocolError(f"this role does not answer {type(message).__name__}")
         return protocol.Done(seconds=time.monotonic() - started), ()
@@ -184,7 +197,10 @@ class Worker:
             timer.settle(samples)
         finally:
             gc.enable()
-        return _ticks(timer.name, samples), ()
+        ticks = _ticks(timer.name, samples)
+        if any(self._sets[key].same for key in message.keys if key in self._sets):
+            ticks.flags.append(SAME_INPUTS)
+        return ticks, ()
 
     def _trials(self, message: protocol.Block) -> Reply:
         """flashinfer-bench's trials: each on a set of its own, with the same arguments throughout.

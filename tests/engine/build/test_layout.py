@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine.build import layout
@@ -19,7 +20,9 @@ def solution(language: Language = Language.PYTHON, **files: str) -> Solution:
         definition="d",
         author="a",
         spec=BuildSpec(
-            language=language, target_hardware=["cpu"], entry_point=f"{sources[0].path}::run"
+            language=language,
+            target_hardware=["cpu", "cuda"],
+            entry_point=f"{sources[0].path}::run",
         ),
         sources=sources,
     )
@@ -60,6 +63,22 @@ def test_what_needs_a_gpu_is_not_run_on_the_cpu() -> None:
             check_buildable(solution(language, **{"main.py": "x"}), "cpu")
     for language in (Language.PYTHON, Language.TRITON, Language.CPP):
         check_buildable(solution(language, **{"main.py": "x"}), "cpu")
+
+
+def test_what_is_for_the_cpu_only_is_not_run_on_a_gpu() -> None:
+    found = solution(Language.CPP, **{"main.cpp": "x"})
+    for names, device, fits in (
+        (["cpu"], "cpu", True),
+        (["CPU"], "cuda:0", False),
+        (["cpu", "NVIDIA H200"], "cuda:0", True),
+    ):
+        spec = msgspec.structs.replace(found.spec, target_hardware=names)
+        chosen = msgspec.structs.replace(found, spec=spec)
+        if fits:
+            check_buildable(chosen, device)
+        else:
+            with pytest.raises(CannotBuild, match=f"not run on {device}: its target_hardware"):
+                check_buildable(chosen, device)
 
 
 def test_tilelang_is_run_where_it_is_installed(

@@ -85,6 +85,15 @@ def test_what_the_schema_forbids_is_left_out_with_a_note(tmp_path: Path) -> None
     assert any("does not allow empty files" in note for note in packed.notes)
 
 
+def test_a_file_that_is_no_source_is_left_out_with_a_note(tmp_path: Path) -> None:
+    write(tmp_path, main_py="def run(x, y):\n    pass\n")
+    (tmp_path / "fast.ptx").write_text("// none\n")
+    (tmp_path / "README.md").write_text("How it works.\n")
+    packed = pack(tmp_path, KNOWN, definition="double")
+    assert [source.path for source in packed.solution.sources] == ["fast.ptx", "main.py"]
+    assert "README.md is left out: it is no kind of source" in packed.notes
+
+
 def test_hidden_and_cached_files_are_no_sources(tmp_path: Path) -> None:
     write(tmp_path, main_py="def run(x, y):\n    pass\n")
     (tmp_path / "__pycache__").mkdir()

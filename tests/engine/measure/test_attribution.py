@@ -28,9 +28,11 @@ class Block:
         self.records.append(Record(start + self.skew, start + took + self.skew, stream, name))
         self.now = max(self.now, start + took)
 
-    def call(self, *kernels: int, clock: bool = True, warm: bool = False) -> None:
+    def call(
+        self, *kernels: int, clock: bool = True, warm: bool = False, prepared: int = 3
+    ) -> None:
         """Prepare, wait, make the call of kernels of these lengths, wait."""
-        for _ in range(3):
+        for _ in range(prepared):
             self.run(4000, OURS, "copy")
         self.now += 8000
         if warm:
@@ -64,6 +66,14 @@ def test_a_clock_that_is_off_changes_nothing(skew: int, warm: bool) -> None:
     shares, late = block.shares(cold=not warm)
     assert shares == [[1700 + number, 900] for number in range(20)]
     assert not late
+
+
+def test_a_warm_calls_forerunner_is_not_the_call_befores() -> None:
+    block = Block()
+    for number in range(5):
+        block.now -= 20_000  # The host is quick.
+        block.call(1700 + number, warm=True, prepared=1)
+    assert block.shares(cold=False)[0] == [[1700 + number] for number in range(5)]
 
 
 @pytest.mark.parametrize("skew", [-9000, 0, 9000])

@@ -34,6 +34,8 @@ class ManyKernels:
 
 
 class NoInputs:
+    same = False
+
     def arguments(self) -> list[Any]:
         return []
 
