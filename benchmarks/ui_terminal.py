@@ -275,7 +275,7 @@ def open_fitui(
     view: str,
     size: tuple[int, int] = (80, 24),
     *,
-    places: Path,
+    places: Path | None = None,
     answers: bool = True,
     rate: float | None = None,
 ) -> Terminal:
@@ -285,14 +285,11 @@ def open_fitui(
         dataset: Its folder.
         view: Text of the first view, "" for the remembered one.
         size: Columns and lines.
-        places: Folder for its state, data and cache.
+        places: Folder for its state, data and cache; where None, the environment says them.
         answers: As for :class:`Terminal`, likewise the next.
         rate: Bytes a second.
     """
     command = [sys.executable, "-m", "fitui", "--dataset", str(dataset), *([f":{view}"] if view else [])]
-    return Terminal(command, size, environment=surroundings(places), answers=answers, rate=rate)
-
-
-def surroundings(places: Path) -> dict[str, str]:
-    """Variables that keep state, data and cache of a program in a folder."""
-    return {f"FITUI_{name.upper()}": str(places / name) for name in ("state", "data", "cache")}
+    names = ("state", "data", "cache") if places is not None else ()
+    variables = {f"FITUI_{name.upper()}": f"{places}/{name}" for name in names}
+    return Terminal(command, size, environment=variables, answers=answers, rate=rate)

@@ -69,7 +69,7 @@ class ThinDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         """Take the terminal over, at the start and after something else had it."""
         self.forget()
-        super().start_application_mode()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def process_message(self, message: Message) -> None:
         """Hand on what the terminal says. One of another size may have lost cells."""

@@ -47,7 +47,7 @@ class Style:
                 length = 5 if parts[at + 1 : at + 2] == ["2"] else 3
             value = ";".join(parts[at : at + length])
             at += length
-            if code == "38" or code[:1] == "3" and code != "3" and len(code) == 2:
+            if code == "38" or (code[:1] == "3" and code != "3" and len(code) == 2):
                 self.fore = "" if code == "39" else value
             elif len(code) == 2 and code[0] == "9":
                 self.fore = value
@@ -185,8 +185,7 @@ class Shadow:
         """The rows as they are to be, and where the cursor is left; None if that is not known."""
         x, y, style, at = 0, 0, PLAIN, 0
         rows: dict[int, _Row] = {}
-        scan = _TOKEN.scanner(frame)
-        while found := scan.match():
+        while found := _TOKEN.match(frame, at):
             at = found.end()
             kind = found.lastgroup
             if kind == "text":

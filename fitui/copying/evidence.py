@@ -12,7 +12,7 @@ from engine.schema import Evaluation, Solution, Status
 from engine.store import TraceRow, TraceStore
 from fitui.copying.subject import Subject
 from fitui.format import clean
-from fitui.screens.log_places import find_version
+from fitui.versions import find_version
 from fitui.where import exact
 
 

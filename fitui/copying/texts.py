@@ -25,7 +25,7 @@ from fitui.copying.evidence import Evidence, cause_line, find_row, read_evidence
 from fitui.copying.subject import Subject
 from fitui.estimates import made_with
 from fitui.run_view import RunView
-from fitui.screens.log_places import find_version
+from fitui.versions import find_version
 from fitui.where import exact
 
 _LONGEST = 64 << 20

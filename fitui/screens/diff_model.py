@@ -15,8 +15,8 @@ from engine.store import TraceRow, TraceStore
 from fitui.format import clean, count
 from fitui.format import speedup as speedup_text
 from fitui.screens.documents import Line, wrapped
-from fitui.screens.log_places import find_version
 from fitui.screens.versions import versions_of
+from fitui.versions import find_version
 from fitui.where import exact
 from fitui.widgets.diff import DiffLines, counts_of, diff_rows
 from fitui.widgets.text import Document, Joined, Lines

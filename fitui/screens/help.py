@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import ClassVar
 
 from textual import events
@@ -66,10 +67,16 @@ class HelpScreen(Dialog[None]):
             yield self.text
 
     def on_mount(self) -> None:
-        """Fill it."""
+        """Say what it is."""
         title: list[Span] = [(" keys valid here", "title")]
         self.query_one("#help-title", OneLine).show(title, [("Esc closes ", "dim")])
-        self.text.show(Document(help_lines(self._commands)))
+
+    def on_resize(self) -> None:
+        """Wrap at the width that there is."""
+        self.call_after_refresh(self._fill)
+
+    def _fill(self) -> None:
+        self.text.show(Document(help_lines(self._commands, self.text.size.width)), keep=True)
 
     def on_key(self, event: events.Key) -> None:
         """Scroll, or close."""
@@ -80,15 +87,25 @@ class HelpScreen(Dialog[None]):
             getattr(self.text, name)()
 
 
-def help_lines(commands: list[Command]) -> list[Line]:
-    """Keys and sentences, then the letters of verdicts and phases."""
+def help_lines(commands: list[Command], width: int) -> list[Line]:
+    """Keys and sentences, then the letters of verdicts and phases.
+
+    Args:
+        commands: Those that are valid.
+        width: Columns to wrap at.
+    """
     commands = sorted(commands, key=lambda item: item.footer or len(commands))
     keys = [" ".join(shown_key(key) for key in item.keys) for item in commands]
-    width = max((len(key) for key in keys), default=0)
-    lines: list[Line] = [
-        [(f" {key:<{width}}  ", "accent"), (item.help, "")]
-        for key, item in zip(keys, commands, strict=True)
+    column = max((len(key) for key in keys), default=0)
+    room = max(20, width - column - 4)
+
+    def entry(key: str, words: str) -> list[Line]:
+        first, *rest = textwrap.wrap(words, room)
+        head: Line = [(f" {key:<{column}}  ", "accent"), (first, "")]
+        return [head, *([(" " * (column + 3) + part, "")] for part in rest)]
+
+    lines = [
+        line for key, item in zip(keys, commands, strict=True) for line in entry(key, item.help)
     ]
     lines += [[], [(" letters in a cell", "title")]]
-    lines += [[(f" {letters:<{width}}  ", "accent"), (words, "")] for letters, words in LEGEND]
-    return lines
+    return lines + [line for letters, words in LEGEND for line in entry(letters, words)]

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from engine.insight.causes import Cause, cause_of
 from engine.insight.folding import log_lines
 from engine.insight.places import Place, find_place
-from engine.schema import Solution, Status, Trace
+from engine.schema import Status, Trace
 from engine.store import TraceStore
+from fitui.versions import find_version
 from fitui.view import View
 from fitui.widgets.log import LogLines
 
@@ -136,23 +137,3 @@ def _in_the_middle(cause: Cause, status: str, text: LogLines, lines: LazyLines) 
     start = max(0, first - _AROUND)
     found = cause_of(status, "\n".join(lines[start : first + _AROUND]))
     return cause if found.at < 0 else replace(found, at=found.at + start)
-
-
-def find_version(store: TraceStore, name: str, version: str) -> tuple[Solution, str] | None:
-    """A solution as it was when it ran, else as it is now, and what a view calls it.
-
-    Args:
-        store: The dataset.
-        name: Of the solution.
-        version: Content hash, or "".
-    """
-    try:
-        current = store.solution(name)
-    except (LookupError, ValueError, OSError):
-        current = None
-    if version and (current is None or current.content_hash() != version):
-        try:
-            return store.solution(name, version), f"{name}@{version}"
-        except (LookupError, ValueError, OSError):
-            pass
-    return None if current is None else (current, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.insight.ranking import timer_words
 from engine.run.progress import Cell
@@ -17,10 +17,19 @@ from fitui.screens.definition_tabs import DEFINITION_TABS, definition_tab
 from fitui.screens.fields import axes_text, cell_mark, flags_mark, phase_words, status_words
 from fitui.screens.marks import Marking
 from fitui.screens.matrix_model import UNRANKED, MatrixModel
+from fitui.screens.reread import Reread
 from fitui.screens.targets import pair_target, solution_target
 from fitui.view import View
 from fitui.where import exact
 from fitui.widgets.lines import Span
+
+
+class _Stored(NamedTuple):
+    """Names of the solutions, uuids of the workloads, and the latest trace of each pair."""
+
+    solutions: set[str]
+    workloads: set[str]
+    traces: dict[tuple[str, str], TraceRow]
 
 
 class MatrixPage(Marking):
@@ -32,6 +41,7 @@ class MatrixPage(Marking):
     def __init__(self, bench: Any, view: View) -> None:
         super().__init__(bench, view)
         self.model = MatrixModel((), (), (), lambda: "latency")
+        self._reread = Reread(self._read, self.bench.looked_up)
         self.shown = 0
 
     def show(self) -> None:
@@ -271,18 +281,30 @@ class MatrixPage(Marking):
         self.bench.matrix.repaint()
 
     def store_changed(self) -> None:
-        """Read the traces again; rows move only where there are new ones."""
+        """Have the traces read again; rows move only where there are new ones."""
+        self._reread.ask()
+
+    def _read(self) -> _Stored:
         store, name = self.session.store, self.view.subject
         where = exact("definition", name)
-        solutions = {row.name for row in store.solutions(where=where) if row.current}
+        return _Stored(
+            {row.name for row in store.solutions(where=where) if row.current},
+            {row.uuid for row in store.workloads(where=where)},
+            {(row.solution, row.workload): row for row in store.matrix(name)},
+        )
+
+    def found(self) -> None:
+        """Show what was read again."""
+        stored = self._reread.take()
+        if stored is None:
+            return
         known = {row.name for row in self.model.solutions}
-        workloads = {row.uuid for row in store.workloads(where=where)}
-        if (not self.view.filter and solutions != known) or workloads != {
+        if (not self.view.filter and stored.solutions != known) or stored.workloads != {
             row.uuid for row in self.model.workloads
         }:
             self.show()
             return
-        self.model.stored = {(row.solution, row.workload): row for row in store.matrix(name)}
+        self.model.stored = stored.traces
         self.runs_changed(frozenset())
 
     # Commands

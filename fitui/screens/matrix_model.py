@@ -59,6 +59,7 @@ class MatrixModel:
         self.run: RunView | None = None
         self.timer = ""
         self.mixed = False
+        self._tally: tuple[int, int, int] | None = None
         self._metric = metric
         self.label: Callable[[str], str] = clean
         self._choose_timer()
@@ -84,6 +85,7 @@ class MatrixModel:
             runs: Newest first; an ended run counts only while its traces are not stored yet.
         """
         runs = list(runs)
+        self._tally = None
         self.run = next((view for view in runs if view.live), None)
         self.live = {}
         for view in reversed(runs):
@@ -145,13 +147,16 @@ class MatrixModel:
 
     def counts(self) -> tuple[int, int, int]:
         """Cells that passed, that failed, and all."""
+        if self._tally is not None:
+            return self._tally
         passed = failed = 0
         for row in range(len(self.solutions)):
             for column in range(1, len(self.columns)):
                 status = self.status(row, column)
                 passed += status == "PASSED"
                 failed += status not in ("", "PASSED")
-        return passed, failed, len(self.solutions) * len(self.workloads)
+        self._tally = passed, failed, len(self.solutions) * len(self.workloads)
+        return self._tally
 
     def sort_rows(self, column: int, *, descending: bool) -> None:
         """Order the solutions by a column: by name, or by the latency of a workload.

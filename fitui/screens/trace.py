@@ -19,13 +19,14 @@ from fitui.run_view import Target
 from fitui.samples import Samples, find_samples, sample_lines
 from fitui.screens.diff_model import Side, diff_text, last_passing, others
 from fitui.screens.documents import Line, heading, wrapped
-from fitui.screens.log_places import LONG, LogPlaces, find_version
+from fitui.screens.log_places import LONG, LogPlaces
 from fitui.screens.page import Page
 from fitui.screens.reasons import environment_lines, evidence_lines, figure_lines, verdict_lines
 from fitui.screens.sources import SourceText
 from fitui.screens.targets import pair_target
 from fitui.screens.triage_preview import source_excerpt
 from fitui.screens.workload_text import workload_lines
+from fitui.versions import find_version
 from fitui.view import View
 from fitui.widgets.code import CodeLines
 from fitui.widgets.lines import Span

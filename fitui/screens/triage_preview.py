@@ -13,8 +13,8 @@ from engine.store import TraceStore
 from fitui.format import clean, clean_lines, count
 from fitui.screens.documents import Line, fact, heading, wrapped
 from fitui.screens.fields import axes_text, status_words
-from fitui.screens.log_places import find_version
 from fitui.screens.reasons import trace_lines
+from fitui.versions import find_version
 from fitui.widgets.text import Document
 
 _LOG_ABOVE, _LOG_BELOW = 4, 12

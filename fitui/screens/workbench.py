@@ -22,13 +22,13 @@ from fitui.screens.copy_keys import CopyKeys
 from fitui.screens.frame import FAULTS, error_words
 from fitui.screens.help import HelpScreen
 from fitui.screens.pace import Pace
+from fitui.screens.page import Page
 from fitui.screens.palette import Item, PaletteScreen
 from fitui.screens.starting import Starting
 from fitui.session import Session
 from fitui.widgets.filter_bar import FilterBar
 from fitui.widgets.table import VirtualTable
 from fitui.widgets.text import TextView
-
 
 _BOOKMARK = "bookmark as"
 """What is asked when a view is to be kept under a name."""
@@ -67,6 +67,7 @@ class Workbench(CopyKeys, Starting, inherit_bindings=False):
         self._pending: Change | None = None
         self._pace = Pace()
         self._due: Timer | None = None
+        self._told: tuple[Page, int, int, int, int] | None = None
 
     # Keys
 
@@ -107,6 +108,7 @@ class Workbench(CopyKeys, Starting, inherit_bindings=False):
             self.say(error_words(error), "failed")
         self.refresh_chrome()
         self.keep_soon()
+        self._told = self._under_cursor()
 
     def _answer(self, key: str) -> None:
         assert self._question is not None
@@ -301,12 +303,18 @@ class Workbench(CopyKeys, Starting, inherit_bindings=False):
 
     @on(VirtualTable.CursorMoved)
     def moved(self) -> None:
-        """Something else is under the cursor."""
+        """Something else is under the cursor; where a key did it, that is on the screen already."""
+        if self._under_cursor() == self._told:
+            return
         self.keep_soon()
         if self.typing.display:
             self._show_status()
         else:
             self.refresh_chrome()
+
+    def _under_cursor(self) -> tuple[Page, int, int, int, int]:
+        table, matrix = self.table, self.matrix
+        return self.page, table.cursor, table.column, matrix.cursor, matrix.column
 
     @on(VirtualTable.Opened)
     def clicked(self) -> None:

@@ -8,7 +8,7 @@ saving is Textual's own, the line. It knows nothing of what the lines mean.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
@@ -71,6 +71,7 @@ class LineWidget(Widget, can_focus=False, inherit_bindings=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._painted: dict[int, Strip] = {}
+        self._ready: dict[int, Strip] = {}
         self._resolved: dict[str, Style] = {}
 
     def paint(self, y: int) -> Strip:
@@ -79,18 +80,31 @@ class LineWidget(Widget, can_focus=False, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """Line API: the strip that goes to the screen."""
-        strip = self.paint(y)
+        strip = self._ready.pop(y, None)
+        if strip is None or strip.cell_length != self.size.width:
+            strip = self.paint(y)
         self._painted[y] = strip
         return strip
 
-    def repaint(self) -> None:
-        """Mark those visible lines for painting that look different now."""
+    def repaint(self, lines: Iterable[int] | None = None) -> None:
+        """Mark those visible lines for painting that look different now.
+
+        Args:
+            lines: The only ones that can; None for all.
+        """
         if not self.is_attached or not self.display:
             return
         width, height = self.size
-        for y in range(height):
-            if (shown := self._painted.get(y)) is None or shown != self.paint(y):
+        for y in range(height) if lines is None else lines:
+            if not 0 <= y < height:
+                continue
+            strip = self.paint(y)
+            if (shown := self._painted.get(y)) is None or shown != strip:
+                # It is asked for in a moment.
+                self._ready[y] = strip
                 self.refresh(Region(0, y, width, 1))
+            else:
+                self._ready.pop(y, None)
 
     def style_of(self, name: str) -> Style:
         """Style of a name, over the widget's own."""
@@ -106,6 +120,7 @@ class LineWidget(Widget, can_focus=False, inherit_bindings=False):
         """Forget styles when the theme changes."""
         super().notify_style_update()
         self._resolved.clear()
+        self._ready.clear()
 
     def strip(self, spans: Sequence[Span], *, left: int = 0, fill: str = "") -> Strip:
         """A strip from spans, from column ``left`` on, filled up to the widget's width."""

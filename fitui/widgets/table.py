@@ -110,8 +110,16 @@ class VirtualTable(LineWidget):
 
     def move_to(self, row: int) -> None:
         """Put the cursor on a row, as near as there is one."""
+        left, stood = self.cursor, (self._top, self._first)
         self.cursor = max(0, min(row, self.source.row_count - 1))
-        self._settle()
+        self._place()
+        if (self._top, self._first) == stood:
+            # Nothing scrolled: the heading and both rows are all that can look different.
+            height = self.header_height
+            rows = (height + at - self._top for at in (left, self.cursor))
+            self.repaint([*range(height), *rows])
+        else:
+            self.repaint()
         self.post_message(self.CursorMoved())
 
     def select_column(self, column: int) -> None:
@@ -121,6 +129,11 @@ class VirtualTable(LineWidget):
         self.post_message(self.CursorMoved())
 
     def _settle(self) -> None:
+        self._place()
+        self.repaint()
+
+    def _place(self) -> None:
+        """Scroll so that the cursor is in sight."""
         count, height = self.source.row_count, self.body_height
         self._anchor = self.source.key(self.cursor) if self.cursor < count else self._anchor
         jump = max(1, min(8, height // 3))
@@ -130,7 +143,6 @@ class VirtualTable(LineWidget):
             self._top = self.cursor - height + jump
         self._top = max(0, min(self._top, count - height))
         self._scroll_sideways()
-        self.repaint()
 
     def _scroll_sideways(self) -> None:
         widths, frozen = self._column_widths(), self._frozen

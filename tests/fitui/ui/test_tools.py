@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.ui_terminal import open_fitui
 from engine.run.client import runs_dir
 from engine.store import TraceStore
 from tests.fitui.ui.failing_files import write_failing
-from tests.fitui.ui.test_bytes import Terminal
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
@@ -31,7 +31,7 @@ class Screen:
     """
 
     def __init__(self, root: Path, view: str, shows: str) -> None:
-        self.terminal = Terminal(root, view)
+        self.terminal = open_fitui(root, view)
         self.painted = b""
         self.until(shows)
 
