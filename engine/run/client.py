@@ -42,7 +42,8 @@ class RunHandle:
         self.progress = Progress()
         self._reader = EventReader(folder.events_file)
         self._queue = Queue(folder.path.parents[1])
-        self._alive_at = max(self.request.created + START_S, time.time()) - RESTART_S
+        self._looked_at = time.time()
+        self._alive_at = max(self.request.created + START_S, self._looked_at) - RESTART_S
         self._paused = False
 
     @property
@@ -85,8 +86,9 @@ class RunHandle:
         self.progress.apply_all(self._reader.poll())
         if self.progress.state in ("queued", "running"):
             self._paused = self.folder.pause_file.exists()
+            self._looked_at = time.time()
             if self.has_runner:
-                self._alive_at = time.time()
+                self._alive_at = self._looked_at
         return self.progress.version != version or before != self.state
 
     @property
@@ -98,7 +100,7 @@ class RunHandle:
         """
         if self.progress.state not in ("queued", "running"):
             return self.progress.state
-        if time.time() - self._alive_at > RESTART_S:
+        if self._looked_at - self._alive_at > RESTART_S:
             return "stopped"
         return "paused" if self._paused else self.progress.state
 

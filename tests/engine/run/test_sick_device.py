@@ -125,3 +125,15 @@ def test_a_run_of_another_machine_counts_as_stopped_once_it_is_silent(
     monkeypatch.setattr(client, "RESTART_S", 0.0)
     other = client.open_run(handle.run)
     wait_for(other, lambda found: found.state == "stopped", 10)
+
+
+@pytest.mark.usefixtures("served_here")
+def test_a_run_counts_as_it_was_when_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = write_dataset(tmp_path / "dataset", {"a": GOOD})
+    handle = submit([dataset], devices=["cpu"], settings=LIMITS)
+    handle.poll()
+    assert handle.live
+    monkeypatch.setattr(client.time, "time", lambda: handle.request.created + 1000.0)
+    assert handle.live
