@@ -1,6 +1,6 @@
-"""Make the pictures of every screen: the real app, on the bundled dataset, after a real run.
+"""Make the pictures of every screen: the real app, on the bundled dataset, with results of an H200.
 
-    python screenshots/make.py            run rmsnorm_h4096 quickly on the CPU, then draw
+    python screenshots/make.py            draw; for the screens of runs, run rmsnorm_h4096 quickly
     python screenshots/make.py --keep DIR run only if DIR holds no run yet, and keep it
 
 Writes NAME-80x24.svg, .png and NAME-120x36.svg, .png beside this file.
@@ -29,32 +29,49 @@ RECORDED = "gemm_n4096_k4096"
 """Has results of a GPU in the bundled dataset."""
 RUN_LIMIT_S = 600.0
 
-SCENES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+FAILING = "traces status:failed sort:time"
+"""Opened with Enter and so on: the first failure in the bundled dataset."""
+Scene = tuple[str, str, tuple[str, ...]]
+"""Name of the picture, view, and keys to press in it."""
+
+SCENES: tuple[Scene, ...] = (
     ("triage", "triage", ()),
-    ("definitions", "definitions", ("j", "j", "j")),
+    ("definitions", "definitions sort:-roofline", ("j", "j", "j")),
     ("definition", f"definition {DEFINITION}", ()),
     ("workloads", f"definition {DEFINITION} tab:workloads", ()),
     ("solutions", f"definition {DEFINITION} tab:solutions", ()),
-    ("traces", f"definition {DEFINITION} tab:traces", ()),
+    ("traces", "traces op:gqa_paged sort:-roofline", ()),
     ("matrix", f"matrix {DEFINITION}", ("e",)),
     ("trace-wrong-values", "traces status:INCORRECT_NUMERICAL", ("enter",)),
     ("trace-runtime-error", "traces status:RUNTIME_ERROR", ("enter",)),
     ("trace-log", "traces status:RUNTIME_ERROR", ("enter", "tab", "e")),
-    ("trace-passed", "traces status:PASSED", ("enter",)),
+    ("trace-source", "traces status:COMPILE_ERROR", ("enter", "tab", "tab")),
+    ("trace-diff", "traces status:INCORRECT_SHAPE", ("enter", "tab", "tab", "tab")),
+    ("trace-workload", f"traces def:{RECORDED}", ("enter", *("tab",) * 4)),
+    ("trace-json", f"traces def:{RECORDED}", ("enter", *("tab",) * 6)),
     ("trace-h200", f"traces def:{RECORDED} sort:latency", ("enter",)),
     ("compare", f"compare torch_{RECORDED} triton_{RECORDED}", ()),
-    ("history", f"history triton_{DEFINITION}", ()),
+    ("history", f"history triton_{RECORDED}", ()),
     ("devices", "devices", ()),
     ("solution", f"solution triton_{DEFINITION}", ()),
-    ("runs", "runs", ()),
-    ("run", "runs", ("enter",)),
-    ("filter", "traces", ("slash", *"status:failed shape")),
+    ("versions", f"solution triton_{DEFINITION} tab:versions", ()),
+    ("filter", "traces", ("slash", *"op:gemm roofline>=80")),
+    ("frequency", "traces group:op", ()),
+    ("columns", "traces op:gemm", ("C",)),
+    ("copy", FAILING, ("enter", "y")),
     ("help", f"matrix {DEFINITION}", ("question_mark",)),
     ("palette", "definitions", ("colon", *"rms")),
     ("run-dialog", f"matrix {DEFINITION}", ("R",)),
     ("bad-files", "problems", ()),
 )
-"""Name of the picture, view, and keys to press in it."""
+"""Of what was recorded on a GPU and is bundled."""
+
+AFTER_A_RUN: tuple[Scene, ...] = (
+    ("runs", "runs", ()),
+    ("run", "runs", ("enter",)),
+    ("trace-passed", "traces status:PASSED", ("enter",)),
+)
+"""Of a run on the machine that makes the pictures."""
 
 
 def make_run(state: Path) -> None:
@@ -86,11 +103,11 @@ async def draw(name: str, view: str, keys: tuple[str, ...], size: tuple[int, int
     try:
         app = FituiApp(session, view)
         async with app.run_test(size=size) as pilot:
-            await pilot.pause(0.3)
+            await pilot.pause(1.0)
             for key in keys:
                 await pilot.press(key)
-                await pilot.pause(0.05)
-            await pilot.pause(0.2)
+                await pilot.pause(0.25)
+            await pilot.pause(0.5)
             svg = local_font(app.export_screenshot(title="fitui"))
     finally:
         session.stop()
@@ -140,7 +157,7 @@ def write_png(svg: str, target: Path) -> None:
 def main() -> None:
     """Run, then draw every scene at every size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--keep", metavar="DIR", type=Path, help="folder of state to keep and reuse")
+    parser.add_argument("--keep", metavar="DIR", type=Path, help="state to keep and reuse")
     parser.add_argument("--only", metavar="NAME", help="one scene")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fitui-pictures-") as temporary:
@@ -150,12 +167,20 @@ def main() -> None:
         os.environ.pop("FIB_DATASET_PATH", None)
         os.environ.pop("NO_COLOR", None)
         os.environ["COLORTERM"] = "truecolor"
+        draw_all(SCENES, args.only)
+        # Its results go into another folder than the pictures above are of.
+        os.environ["FITUI_DATA"] = str(base / "data-of-run")
         if not list((base / "state/runs").glob("*")):
             make_run(base / "state")
-        for name, view, keys in SCENES:
-            if args.only in (None, name):
-                for size in SIZES:
-                    asyncio.run(draw(name, view, keys, size))
+        draw_all(AFTER_A_RUN, args.only)
+
+
+def draw_all(scenes: tuple[Scene, ...], only: str | None) -> None:
+    """Draw scenes, or one of them, at every size."""
+    for name, view, keys in scenes:
+        if only in (None, name):
+            for size in SIZES:
+                asyncio.run(draw(name, view, keys, size))
 
 
 if __name__ == "__main__":

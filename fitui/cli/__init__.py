@@ -208,13 +208,16 @@ def _open_screen(common: argparse.Namespace, view: str) -> int:
     except ViewError as error:
         print(f"fitui: {error}", file=sys.stderr)
         return WRONG
+    # A key behind another frame waits for two ticks of Textual's at most, and at each turn of
+    # another thread for its end: 33 and 5 ms otherwise.
+    os.environ.setdefault("TEXTUAL_FPS", "240")
+    sys.setswitchinterval(0.0005)
     # What is imported stays: looking for garbage in it takes a twentieth of the start.
     gc.disable()
     from fitui.app import run_app
 
     gc.freeze()
     gc.enable()
-
     status: int | None = run_app(
         dataset=common.dataset, overlay=common.overlay, state=common.state, view=view
     )

@@ -1,13 +1,18 @@
-"""Tables whose rows come and go while they are read: follow the newest, freeze, count the unseen."""
+"""Tables whose rows come and go while they are read: follow, freeze, count the unseen."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fitui.screens.page import Page
+from fitui.screens.patience import Patience, Wanted
 from fitui.screens.rows import FetchedRows
 from fitui.view import NEWEST, View
 from fitui.widgets.lines import Span
+
+ROWS, NEWS, COUNT = "rows", "news", "count"
+"""Questions about what the filter keeps: asked by a key, asked by news, and how many."""
 
 
 class Following(Page):
@@ -15,6 +20,7 @@ class Following(Page):
 
     rows: FetchedRows | None
     default_sort: str
+    patience: Patience
 
     freezes = False
     """True where the rows can be held still."""
@@ -27,6 +33,22 @@ class Following(Page):
         self.frozen = False
         self.held_back = 0
         self.unseen = 0
+        self._again = False
+
+    def look(
+        self,
+        slot: str,
+        find: Callable[[Wanted], Any],
+        then: Callable[[Any], None],
+        *,
+        live: bool = False,
+    ) -> None:
+        """Find something out, on a thread where it may take long."""
+        raise NotImplementedError
+
+    def reload(self) -> None:
+        """Show what the filter keeps now."""
+        raise NotImplementedError
 
     def count_now(self) -> int:
         """Rows that the filter would keep if nothing were frozen."""
@@ -48,18 +70,30 @@ class Following(Page):
 
     def store_changed(self) -> None:
         """Show what came in around the row under the cursor, or count it."""
-        if self.frozen:
-            shown = self.rows.row_count if self.rows else 0
-            self.held_back = max(0, self.count_now() - shown)
-            return
-        before = self.rows.row_count if self.rows else 0
-        stays_first = self.is_following
-        self.apply(self.view.filter)
-        grown = (self.rows.row_count if self.rows else 0) - before
+        if self.patience.waits(ROWS, NEWS, COUNT):
+            # Not in its place, or news that come quickly would never be shown.
+            self._again = True
+        elif self.frozen:
+            self.look(COUNT, lambda _wanted: self.count_now(), self._hold_back, live=True)
+        else:
+            self.reload()
+
+    def look_again(self) -> None:
+        """Show what came in while something else was being looked for."""
+        if self._again:
+            self._again = False
+            self.store_changed()
+
+    def _hold_back(self, number: int) -> None:
+        self.held_back = max(0, number - (self.rows.row_count if self.rows else 0))
+        self.look_again()
+
+    def came_in(self, number: int, *, stays_first: bool) -> None:
+        """Rows came in: go on following, or count them."""
         if stays_first:
             self.bench.table.move_to(0)
-        elif self.follows and grown > 0:
-            self.unseen += grown
+        elif self.follows and number > 0:
+            self.unseen += number
 
     def do_follow(self) -> None:
         """Keep the cursor on the newest row, or no more."""
@@ -73,8 +107,6 @@ class Following(Page):
         self.frozen = not self.frozen
         self.held_back = 0
         self.apply(self.view.filter)
-        if self.frozen and self.rows is not None:
-            self.rows.keep()
 
     def live_spans(self) -> list[Span]:
         """For the bar: frozen, following, and how many rows nobody has seen."""

@@ -145,14 +145,21 @@ class Frame(Screen[None], inherit_bindings=False):
         """True where two panes fit beside each other."""
         return self.size.width >= WIDE
 
-    def display_view(self) -> None:
-        """Make and show the page of the view on top of the trail."""
+    def display_view(self, former: Page | None = None) -> None:
+        """Make and show the page of the view on top of the trail.
+
+        Args:
+            former: The page in whose place it is the same thing shown in another way.
+        """
         view = self.navigator.view
+        anchor = self.memory.anchors.get(view.place, "")
         for text in (self.text, self.side):
             text.forget()
         with self.app.batch_update():
-            self._show_page(page_for(self, view))
-            self.page.restore(self.memory.anchors.get(view.place, ""))
+            page = page_for(self, view)
+            page.begin(anchor, former)
+            self._show_page(page)
+            self.page.restore(anchor)
         self.refresh_chrome()
         self.keep()
 
@@ -162,20 +169,26 @@ class Frame(Screen[None], inherit_bindings=False):
         try:
             page.show()
         except QueryError as error:
-            names = isinstance(error, ColumnsError)
-            left = {"cols": "", "group": ""} if names else {"filter": "", "sort": ""}
-            view = page.view.but(**left)
-            if view == page.view:
-                self._show_page(NothingPage(self, view, error.message))
-                return
-            self.navigator.replace(view)
-            what = "columns" if names else "filter"
-            self.say(f"{what} left out: {error.message}", "warn")
-            self._show_page(page_for(self, view))
+            self._leave_out(page, error)
         except FAULTS as error:
             self.page = NothingPage(self, page.view, error_words(error))
             self._arrange()
             self.page.show()
+
+    def _leave_out(self, page: Page, error: QueryError) -> None:
+        """Show a page without what cannot be understood in its view."""
+        names = isinstance(error, ColumnsError)
+        left = {"cols": "", "group": ""} if names else {"filter": "", "sort": ""}
+        view = page.view.but(**left)
+        if view == page.view:
+            self._show_page(NothingPage(self, view, error.message))
+            return
+        self.navigator.replace(view)
+        what = "columns" if names else "filter"
+        self.say(f"{what} left out: {error.message}", "warn")
+        other = page_for(self, view)
+        other.begin(self.memory.anchors.get(view.place, ""), page)
+        self._show_page(other)
 
     def _arrange(self) -> None:
         body = self.page.body
@@ -292,14 +305,23 @@ class Frame(Screen[None], inherit_bindings=False):
         """Another tab, filter or sort of the same thing."""
         self.keep()
         self.navigator.replace(view)
-        self.display_view()
+        self.display_view(self.page)
+
+    def put_back(self, page: Page, view: View) -> None:
+        """Have a page again that is still shown, in the place of the one that waits."""
+        self.page, page.view = page, view
+        self.navigator.replace(view)
 
     def do_out(self) -> None:
-        """Go out; at the outermost view, drop the filter."""
+        """Give up what is being looked for, or go out; at the outermost view, drop the filter."""
+        if self.page.give_up():
+            return
         self.keep()
         if self.navigator.view.filter and len(self.navigator.trail) == 1:
             self.navigator.replace(self.navigator.view.but(filter=""))
-        elif not self.navigator.out():
+            self.display_view(self.page)
+            return
+        if not self.navigator.out():
             if self.navigator.view == self._base:
                 return
             self.navigator.jump(self._base)

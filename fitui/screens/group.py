@@ -75,7 +75,7 @@ class GroupPage(ListPage):
 
     def apply(self, words: str) -> None:
         """Count the rows that a filter keeps; those counted before are shown meanwhile."""
-        self.counted.load(words, "")
+        self.counted.check(words)
         self._words = words
         self._show_known()
         self._looked.ask()

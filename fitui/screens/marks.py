@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from string import ascii_uppercase as LETTERS
 from typing import Any
 
 from fitui.format import clean, count
 from fitui.run_view import Target
 from fitui.screens.page import Page
+from fitui.screens.patience import Wanted
 from fitui.screens.rows import FetchedRows
 from fitui.view import View
 
@@ -16,6 +17,9 @@ MOST = 10_000
 """Rows that are marked at once at most."""
 
 _IN_A_RANGE = 2_000
+
+MARKS = "marks"
+"""Question about what is to be marked."""
 
 
 class Marks:
@@ -135,10 +139,13 @@ class RowMarks(Page):
         """What ``r`` runs where rows are marked."""
         return None
 
-    def all_keys(self) -> list[str]:
-        """Keys of all rows that the filter keeps; asked where there are not too many."""
-        rows = self.rows
-        return [rows.key(index) for index in range(rows.row_count)] if rows is not None else []
+    def all_keys(self, rows: FetchedRows) -> list[str]:
+        """Keys of all rows that are shown, as long as that takes; of not too many."""
+        return rows.keys(0, rows.row_count)
+
+    def look(self, slot: str, find: Callable[[Wanted], Any], then: Callable[[Any], None]) -> None:
+        """Find something out, on a thread where it may take long."""
+        raise NotImplementedError
 
     def show_marks(self) -> None:
         """Paint what is marked now."""
@@ -160,27 +167,28 @@ class RowMarks(Page):
         group, here, rows = self.mark_group(), self.bench.table.current, self.rows
         if not group or here is None or rows is None:
             return
-        rows.near = (here,)
-        there = rows.find(self._marked_last)
-        if there is None:
-            self._mark([rows.key(here)])
+        began = self._marked_last
+        self.look(MARKS, lambda _wanted: _range(rows, began, here), self._mark_range)
+
+    def _mark_range(self, found: tuple[list[str], int]) -> None:
+        keys, number = found
+        if number >= _IN_A_RANGE:
+            self.bench.say(f"{count(number, self.noun)} lie between: filter, then *")
+            return
+        self._mark(keys)
+        if not number:
             self.bench.say("marked from here: V at the other end marks all between")
-            return
-        first, last = sorted((here, there))
-        if last - first >= _IN_A_RANGE:
-            self.bench.say(f"{count(last - first + 1, self.noun)} lie between: filter, then *")
-            return
-        self._mark([rows.key(index) for index in range(first, last + 1)])
 
     def do_mark_all(self) -> None:
         """Mark every row that the filter keeps."""
-        if not self.mark_group() or self.rows is None:
+        rows = self.rows
+        if not self.mark_group() or rows is None:
             return
-        if self.rows.row_count > MOST:
-            number = count(self.rows.row_count, self.noun)
+        if rows.row_count > MOST:
+            number = count(rows.row_count, self.noun)
             self.bench.say(f"{number}: * marks {MOST} at most; filter first", "warn")
             return
-        self._mark(self.all_keys())
+        self.look(MARKS, lambda _wanted: self.all_keys(rows), self._mark)
 
     def do_unmark(self) -> None:
         """Take all marks off, also of rows that the filter hides."""
@@ -215,3 +223,19 @@ class RowMarks(Page):
     def _key(self) -> str:
         index: Any = self.bench.table.current
         return self.rows.key(index) if self.rows is not None and index is not None else ""
+
+
+def _range(rows: FetchedRows, began: str, here: int) -> tuple[list[str], int]:
+    """Keys from a row that was marked to another, and how many rows that are.
+
+    Returns:
+        The key of the other alone, and 0, where the first is not there; no keys where they are
+        too many.
+    """
+    rows.near = (here,)
+    there = rows.locate(began) if began else None
+    first, last = sorted((here, here if there is None else there))
+    number = last - first + 1
+    if number >= _IN_A_RANGE:
+        return [], number
+    return rows.keys(first, last + 1), 0 if there is None else number

@@ -71,6 +71,9 @@ class Bench(Protocol):
     def shows(self, page: Page) -> bool:
         """True while a page is the one on the screen; may be asked on any thread."""
 
+    def put_back(self, page: Page, view: View) -> None:
+        """Have a page again that is still shown, in the place of the one that waits."""
+
     def looked_up(self, message: str = "") -> None:
         """Tell the page on the screen that something was found; may be called on any thread."""
 
@@ -96,6 +99,14 @@ class Page:
         self.bench = bench
         self.session = bench.session
         self.view = view
+
+    def begin(self, anchor: str, former: Page | None) -> None:
+        """Take note of what is known before it is shown.
+
+        Args:
+            anchor: Where the cursor will be put.
+            former: Page in whose place this one shows the same thing in another way, if any.
+        """
 
     def show(self) -> None:
         """Fill the widget.
@@ -207,7 +218,24 @@ class Page:
         """More is known about what fails, and why."""
 
     def found(self) -> None:
-        """Something that was looked up for the page on the screen is there."""
+        """Something that was looked up for the page on the screen is there.
+
+        Raises:
+            QueryError: What was asked for cannot be understood.
+        """
+
+    @property
+    def waits(self) -> bool:
+        """True while what was asked for is still to come, and what was there before is shown."""
+        return False
+
+    def give_up(self) -> bool:
+        """Go back to what is shown from what is still to come.
+
+        Returns:
+            False where nothing is to come.
+        """
+        return False
 
     def resized(self) -> None:
         """The screen has another size."""

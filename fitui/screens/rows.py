@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from fitui.reading import Reading
+from fitui.screens.patience import Wanted
 from fitui.widgets.table_source import Column
 
 PAGE = 200
@@ -16,6 +17,12 @@ PAGE = 200
 
 HELD = 50 * PAGE
 """Rows that are kept once they have been fetched."""
+
+_FIRST = 5 * PAGE
+"""Rows at the beginning among which a key is looked for."""
+
+_AHEAD = 20
+"""Pages that are read at once at most, on the way to a row that is looked for."""
 
 SIGN = 2
 """Cells for the sign before a row that is marked."""
@@ -77,6 +84,10 @@ class Field(Struct, frozen=True):
 class FetchedRows:
     """Rows fetched a page at a time, so that a million of them cost what is seen.
 
+    What is missing is fetched where it is asked for, by whatever thread asks; once :attr:`later`
+    is set, reading the rows never waits for more than that does, and only the methods that say so
+    fetch.
+
     Args:
         fields: The columns.
         count: Number of rows.
@@ -94,6 +105,10 @@ class FetchedRows:
         self.row_count = count
         self.near: tuple[int, ...] = ()
         """Rows around which a key is looked for first."""
+        self.later: Callable[[int], None] | None = None
+        """Has the rows around one fetched elsewhere, now or later."""
+        self.at_hand = False
+        """True where fetching takes no time."""
         self._fetch = fetch
         self._key_of = key_of
         self._pages: dict[int, Sequence[Any]] = {}
@@ -121,20 +136,25 @@ class FetchedRows:
             )
 
     def row(self, index: int) -> Any:
-        """A row, None if it has gone meanwhile."""
+        """A row, None if it has gone meanwhile or has not been fetched yet."""
         page, inner = divmod(index, PAGE)
-        rows = self._pages.get(page)
-        if rows is None:
-            if len(self._pages) > HELD // PAGE:
-                self._pages.clear()
-            rows = self._pages[page] = self._fetch(PAGE, page * PAGE)
+        if page not in self._pages:
+            if self.later is None:
+                self.fetch(index, index + 1)
+            else:
+                self.later(index)
+        rows = self._pages.get(page, ())
         return rows[inner] if inner < len(rows) else None
 
+    def is_missing(self, index: int) -> bool:
+        """True for a row that has not been fetched yet."""
+        return index // PAGE not in self._pages
+
     def cell(self, row: int, column: int) -> str:
-        """Text of a cell."""
+        """Text of a cell; three dots before a row that is still to come."""
         item = self.row(row)
         if item is None:
-            return ""
+            return "..." if not column and self.is_missing(row) else ""
         text = self._fields[column].text(item)
         if column or self._sign is None:
             return text
@@ -144,7 +164,9 @@ class FetchedRows:
     def mark(self, row: int, column: int) -> str:
         """Style of a cell."""
         item = self.row(row)
-        return "" if item is None else self._fields[column].mark(item)
+        if item is None:
+            return "dim" if self.is_missing(row) else ""
+        return self._fields[column].mark(item)
 
     def key(self, row: int) -> str:
         """What identifies a row."""
@@ -158,24 +180,106 @@ class FetchedRows:
         for middle in self.near:
             around = range(max(0, middle - PAGE), min(self.row_count, middle + PAGE))
             for index in sorted(around, key=lambda index: abs(index - middle)):
-                if self.key(index) == key:
+                if self._has(index, key):
                     return index
-        for index in range(min(self.row_count, 5 * PAGE)):
-            if self.key(index) == key:
+        for index in range(min(self.row_count, _FIRST)):
+            if self._has(index, key):
                 return index
         return None
 
+    def _has(self, index: int, key: str) -> bool:
+        return not (self.later and self.is_missing(index)) and self.key(index) == key
+
+    # What follows fetches, however long that takes
+
+    def fetch(self, first: int, stop: int) -> None:
+        """Fetch what is missing of some rows.
+
+        Args:
+            first: The first of them.
+            stop: The one behind the last.
+        """
+        stop = max(1, min(stop, self.row_count))
+        pages = range(max(0, first) // PAGE, -(-stop // PAGE))
+        missing = [page for page in pages if page not in self._pages]
+        if missing:
+            self._keep(self._read(missing[0], missing[-1] - missing[0] + 1))
+
+    def _read(self, page: int, number: int) -> dict[int, Sequence[Any]]:
+        rows = self._fetch(number * PAGE, page * PAGE)
+        return {page + each: rows[each * PAGE : (each + 1) * PAGE] for each in range(number)}
+
+    def _keep(self, pages: Mapping[int, Sequence[Any]]) -> None:
+        self._pages.update(pages)
+        # The first page stays: it is what is copied.
+        spare = max(0, len(self._pages) - HELD // PAGE)
+        for page in [page for page in self._pages if page][:spare]:
+            del self._pages[page]
+
+    def fetch_around(self, index: int) -> None:
+        """Fetch what may be on the screen together with a row."""
+        self.fetch(index - PAGE // 2, index + PAGE // 2)
+
+    def locate(self, key: str) -> int | None:
+        """Row of a key, as :meth:`find`, in rows that are fetched for that."""
+        for reach in (PAGE // 2, PAGE):
+            for middle in self.near:
+                self.fetch(middle - reach, middle + reach)
+            if (found := self.find(key)) is not None:
+                return found
+        self.fetch(0, _FIRST)
+        return self.find(key)
+
     def keep(self) -> None:
-        """Fetch what has not been fetched, so that nothing changes any more; of few rows only."""
+        """Fetch everything, so that nothing changes any more; of few rows only."""
         if self.row_count <= HELD:
-            for index in range(0, self.row_count, PAGE):
-                self.row(index)
+            self.fetch(0, self.row_count)
+
+    def keys(self, first: int, stop: int) -> list[str]:
+        """What identifies each of some rows."""
+        self.fetch(first, stop)
+        return [self.key(index) for index in range(first, stop)]
+
+    def seek(
+        self, test: Callable[[Any], bool], start: int, step: int, most: int, goes_on: Wanted
+    ) -> int | None:
+        """The next row that passes a test, round the end; what is passed over is not kept.
+
+        Args:
+            test: The test.
+            start: Row behind which it begins.
+            step: 1 for down, -1 for up.
+            most: Rows to look at.
+            goes_on: False to look no further; asked now and then.
+        """
+        held: dict[int, Sequence[Any]] = {}
+        last, ahead = (self.row_count - 1) // PAGE, 1
+        for distance in range(1, min(self.row_count, most) + 1):
+            index = (start + step * distance) % self.row_count
+            page, inner = divmod(index, PAGE)
+            if page not in held and page in self._pages:
+                held[page] = self._pages[page]
+            elif page not in held:
+                if not goes_on():
+                    return None
+                first = page if step > 0 else max(0, page - ahead + 1)
+                held = self._read(first, min(ahead, last - first + 1))
+                # Few rows where a hit is near, few questions where it is far.
+                ahead = min(2 * ahead, _AHEAD)
+            rows = held[page]
+            if inner < len(rows) and test(rows[inner]):
+                self._keep({page: rows})
+                self.fetch_around(index)
+                return index
+        return None
 
 
 def listed_rows(
     fields: Sequence[Field], rows: Sequence[Any], key_of: Callable[[Any], str]
 ) -> FetchedRows:
     """A source over rows that are at hand."""
-    return FetchedRows(
+    found = FetchedRows(
         fields, len(rows), lambda limit, offset: rows[offset : offset + limit], key_of
     )
+    found.at_hand = True
+    return found

@@ -28,6 +28,7 @@ class StoreTab(ListPage):
     """Rows of one kind of the store that belong to one thing."""
 
     kind = ""
+    patient = True
     several_sorts = True
     counts = True
     freezes = True
@@ -49,20 +50,32 @@ class StoreTab(ListPage):
         where, offset = within(self.held_base(), words)
         query = getattr(self.session.store, self.kind)
         try:
-            number = self.session.store.count(self.kind, where)
-            query(where=where, sort=sort, limit=1)
+            rows = FetchedRows(
+                self.fields,
+                self.session.store.count(self.kind, where),
+                lambda limit, start: list(query(where=where, sort=sort, limit=limit, offset=start)),
+                self.key_of,
+            )
+            rows.fetch(0, 1)
         except QueryError as error:
             raise shifted(error, offset) from None
-        return FetchedRows(
-            self.fields,
-            number,
-            lambda limit, start: list(query(where=where, sort=sort, limit=limit, offset=start)),
-            self.key_of,
-        )
+        return rows
+
+    def check(self, words: str) -> None:
+        """Raise what is wrong with a filter, without looking for a single row."""
+        where, offset = within(self.base(), words)
+        try:
+            getattr(self.session.store, self.kind)(where=where, limit=0)
+        except QueryError as error:
+            raise shifted(error, offset) from None
+
+    def count_all(self) -> int:
+        """Rows without the filter."""
+        return self.session.store.count(self.kind, self.held_base())
 
     def count_now(self) -> int:
         """Rows that the filter keeps now, whatever is frozen."""
-        return self.session.store.count(self.kind, within(self.base(), self.view.filter)[0])
+        return self.session.store.count(self.kind, within(self.base(), self.kept)[0])
 
 
 class TraceRows:
@@ -107,17 +120,17 @@ class TraceList(StoreTab, TraceRows):
     default_sort = "-time"
     follows = True
     previews = True
-    _newest = 0
+    _newest: int | None = None
 
     def held_base(self) -> str:
         """Traces that have come in since have higher ids."""
-        return f"{self.base()} id<={self._newest}".strip() if self.frozen else self.base()
-
-    def do_freeze(self) -> None:
-        """Hold the rows still, or show what came in meanwhile."""
-        newest = self.session.store.traces(sort="-id", limit=1)
-        self._newest = newest[0].id if newest else 0
-        super().do_freeze()
+        if not self.frozen:
+            self._newest = None
+            return self.base()
+        if self._newest is None:
+            newest = self.session.store.traces(sort="-id", limit=1)
+            self._newest = newest[0].id if newest else 0
+        return f"{self.base()} id<={self._newest}".strip()
 
     def _row(self) -> TraceRow | None:
         row = self.current()
@@ -135,9 +148,9 @@ class TraceList(StoreTab, TraceRows):
         """The pairs of the marked traces."""
         return marked_traces(self.session.store, keys)
 
-    def all_keys(self) -> list[str]:
+    def all_keys(self, rows: FetchedRows) -> list[str]:
         """Ids of all that the filter keeps."""
-        where = within(self.held_base(), self.view.filter)[0]
+        where = within(self.held_base(), self.kept)[0]
         return [str(number) for number in self.session.store.ids(where)]
 
     def opened(self) -> View | None:

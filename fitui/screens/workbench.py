@@ -34,6 +34,10 @@ _BOOKMARK = "bookmark as"
 """What is asked when a view is to be kept under a name."""
 
 
+_WAITS = "... "
+"""Beside a filter, until it is known what it leaves."""
+
+
 class Changed(Message):
     """The session has news."""
 
@@ -231,16 +235,24 @@ class Workbench(CopyKeys, Starting, inherit_bindings=False):
         try:
             page.apply(text.strip())
         except QueryError as error:
-            lead = len(text) - len(text.lstrip())
-            self.typing.judge(error.message, (error.start + lead, error.end + lead))
+            self._judge_error(error, text)
             return False
         except FAULTS as error:
             self.typing.judge(error_words(error))
             return False
-        source = self.matrix.source if page.body == "matrix" else self.table.source
-        self.typing.judge(f"{source.row_count} left ")
+        self._judge_rows()
         self._show_status()
         return True
+
+    def _judge_rows(self) -> None:
+        """Say beside the filter what it leaves."""
+        source = self.matrix.source if self.page.body == "matrix" else self.table.source
+        self.typing.judge(_WAITS if self.page.waits else f"{source.row_count} left ")
+
+    def _judge_error(self, error: QueryError, text: str) -> None:
+        """Underline what cannot be understood in the filter."""
+        lead = len(text) - len(text.lstrip())
+        self.typing.judge(error.message, (error.start + lead, error.end + lead))
 
     # News from the session
 
@@ -292,12 +304,26 @@ class Workbench(CopyKeys, Starting, inherit_bindings=False):
                 if change.triage:
                     self.page.triage_changed()
                 if change.page:
-                    self.page.found()
+                    self._show_found()
             except FAULTS as error:
                 self.say(error_words(error), "failed")
             if change.message:
                 self.say(change.message, "warn")
             self.refresh_chrome()
+
+    def _show_found(self) -> None:
+        """Show what the page has looked up, or why it could not be."""
+        filters = self.typing.display and self.typing.prompt == "/"
+        try:
+            self.page.found()
+        except QueryError as error:
+            if filters:
+                self._judge_error(error, self.typing.text)
+            else:
+                self._leave_out(self.page, error)
+        else:
+            if filters and self.typing.note == _WAITS:
+                self._judge_rows()
 
     # Messages of the widgets
 

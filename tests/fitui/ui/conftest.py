@@ -82,6 +82,13 @@ class Driver:
 Start = Callable[..., contextlib.AbstractAsyncContextManager[Driver]]
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys wait for the index however slow the machine is; only a test of waiting says otherwise."""
+    monkeypatch.setattr("fitui.screens.patience.KEY_S", 30.0)
+    monkeypatch.setattr("fitui.screens.patience.LIVE_S", 30.0)
+
+
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     """The state folder."""
