@@ -84,7 +84,7 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fitui-bench-") as temporary:
         bench = prepare((args.keep or Path(temporary)).resolve(), args.traces)
-        lines = []
+        lines: list[Line] = []
         for line in measure(bench, args.part):
             if not args.json:
                 _print(line, first=not lines)

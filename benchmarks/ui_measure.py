@@ -355,5 +355,3 @@ def _spread(
         Line(f"{what}: median", size, statistics.median(taken), "ms", median),
         Line(f"{what}: p95", size, taken[int(0.95 * len(taken))], "ms", p95),
     ]
-
-

@@ -31,9 +31,7 @@ def models(dataset: Path, definition: str, most: int = 40) -> list[dict[str, Any
         most: How many.
     """
     (listed,) = dataset.glob(f"workloads/*/{definition}.jsonl")
-    workloads = [
-        msgspec.json.decode(line)["workload"] for line in listed.read_bytes().splitlines()
-    ]
+    workloads = [msgspec.json.decode(line)["workload"] for line in listed.read_bytes().splitlines()]
     found: dict[str, dict[str, Any]] = {}
     for file in sorted(dataset.glob(f"traces/*/*/{definition}.jsonl")):
         with file.open("rb") as stream:
@@ -57,7 +55,9 @@ def append(dataset: Path, traces: Sequence[dict[str, Any]], first: int = 0) -> N
     for number, trace in enumerate(traces, first):
         evaluation = {**trace["evaluation"], "timestamp": datetime.now(UTC).isoformat()}
         figures = {**evaluation["performance"], "latency_ms": 0.1 + number % 997 / 1000}
-        lines.append(msgspec.json.encode({**trace, "evaluation": {**evaluation, "performance": figures}}))
+        lines.append(
+            msgspec.json.encode({**trace, "evaluation": {**evaluation, "performance": figures}})
+        )
     append_line(dataset / FILE, b"\n".join(lines))
 
 

@@ -289,7 +289,14 @@ def open_fitui(
         answers: As for :class:`Terminal`, likewise the next.
         rate: Bytes a second.
     """
-    command = [sys.executable, "-m", "fitui", "--dataset", str(dataset), *([f":{view}"] if view else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "fitui",
+        "--dataset",
+        str(dataset),
+        *([f":{view}"] if view else []),
+    ]
     names = ("state", "data", "cache") if places is not None else ()
     variables = {f"FITUI_{name.upper()}": f"{places}/{name}" for name in names}
     return Terminal(command, size, environment=variables, answers=answers, rate=rate)

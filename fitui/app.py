@@ -218,7 +218,8 @@ def run_app(
     visits.begin()
     try:
         mouse = session.settings.config.mouse != "off"
-        return FituiApp(session, view).run(mouse=mouse) or 0
+        app = FituiApp(session, view)
+        return app.run(mouse=mouse) or app.return_code or 0
     finally:
         visits.note()
         session.stop()

@@ -11,7 +11,7 @@ from itertools import combinations
 from msgspec.structs import replace
 
 from fitui import commands
-from fitui.commands import Command
+from fitui.command_table import COMMANDS, Command
 
 _NAMED = {
     *("enter", "escape", "space", "tab", "backspace", "delete", "insert", "home", "end"),
@@ -65,7 +65,7 @@ def rebound(changes: Mapping[str, Sequence[str]]) -> tuple[Command, ...]:
     """The registry, with other keys for some commands."""
     return tuple(
         replace(command, keys=tuple(changes[command.id])) if command.id in changes else command
-        for command in commands.COMMANDS
+        for command in COMMANDS
     )
 
 
@@ -81,7 +81,7 @@ def faults(changes: Mapping[str, Sequence[str]]) -> dict[str, str]:
     Returns:
         By the id of a command, why it cannot have these keys.
     """
-    known = [command.id for command in commands.COMMANDS]
+    known = [command.id for command in COMMANDS]
     found: dict[str, str] = {}
     for name, keys in changes.items():
         if name not in known:
@@ -93,7 +93,7 @@ def faults(changes: Mapping[str, Sequence[str]]) -> dict[str, str]:
     usable = {name: keys for name, keys in changes.items() if name not in found}
     shared = {
         frozenset((one.id, other.id))
-        for one, other in combinations(commands.COMMANDS, 2)
+        for one, other in combinations(COMMANDS, 2)
         if set(one.keys) & set(other.keys)
     }
     for one, other in combinations(rebound(usable), 2):

@@ -63,6 +63,7 @@ from fitui.where import within
 
 HELP = "list definitions, solutions, workloads, traces, cells, problems or triage"
 
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``fitui ls``."""
     parser.add_argument(

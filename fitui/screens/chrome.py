@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fitui import commands
+from fitui.command_table import Command
 from fitui.format import clean
 from fitui.run_view import RunView
 from fitui.screens.page import Page
@@ -91,5 +92,5 @@ def footer_spans(scopes: set[str], width: int) -> list[Span]:
     return spans
 
 
-def _length(command: commands.Command) -> int:
+def _length(command: Command) -> int:
     return len(commands.shown_key(command.keys[0])) + len(command.title) + 3

@@ -61,7 +61,7 @@ class CopyKeys(Frame, inherit_bindings=False):
         """While the line is open, its keys only."""
         return {SCOPE} if self.choosing else super().scopes()
 
-    def listed(self) -> list[commands.Command]:
+    def listed(self) -> list[Command]:
         """Commands that are valid now, and those that come after ``y``, with both keys."""
         found = commands.valid(self.scopes())
         copy = next((item for item in found if item.id == "copy"), None)

@@ -9,7 +9,8 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from fitui.commands import Command, shown_key
+from fitui.command_table import Command
+from fitui.commands import shown_key
 from fitui.screens.dialog import Dialog
 from fitui.screens.documents import Line
 from fitui.widgets.lines import Span

@@ -10,7 +10,8 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from fitui.commands import Command, shown_key
+from fitui.command_table import Command
+from fitui.commands import shown_key
 from fitui.screens.dialog import Dialog
 from fitui.screens.rows import Field, listed_rows
 from fitui.themes import LOOKS

@@ -18,7 +18,7 @@ PAGE = 200
 HELD = 50 * PAGE
 """Rows that are kept once they have been fetched."""
 
-_FIRST = 5 * PAGE
+FIRST = 5 * PAGE
 """Rows at the beginning among which a key is looked for."""
 
 _AHEAD = 20
@@ -124,6 +124,7 @@ class FetchedRows:
             sign: A letter for before the row of a key, "" for none; None where no row has one.
         """
         self._fields, self._sign = fields, sign
+        self._dots = next((at for at, item in enumerate(fields) if item.width >= 3), 0)
         wider = SIGN if sign else 0
         self.columns = [
             Column(item.title, item.width, item.grow, item.right, item.sort) for item in fields
@@ -151,10 +152,10 @@ class FetchedRows:
         return index // PAGE not in self._pages
 
     def cell(self, row: int, column: int) -> str:
-        """Text of a cell; three dots before a row that is still to come."""
+        """Text of a cell; three dots in a row that is still to come."""
         item = self.row(row)
         if item is None:
-            return "..." if not column and self.is_missing(row) else ""
+            return "..." if column == self._dots and self.is_missing(row) else ""
         text = self._fields[column].text(item)
         if column or self._sign is None:
             return text
@@ -182,7 +183,7 @@ class FetchedRows:
             for index in sorted(around, key=lambda index: abs(index - middle)):
                 if self._has(index, key):
                     return index
-        for index in range(min(self.row_count, _FIRST)):
+        for index in range(min(self.row_count, FIRST)):
             if self._has(index, key):
                 return index
         return None
@@ -227,7 +228,7 @@ class FetchedRows:
                 self.fetch(middle - reach, middle + reach)
             if (found := self.find(key)) is not None:
                 return found
-        self.fetch(0, _FIRST)
+        self.fetch(0, FIRST)
         return self.find(key)
 
     def keep(self) -> None:

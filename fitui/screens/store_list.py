@@ -49,17 +49,18 @@ class StoreTab(ListPage):
         """Rows from the store."""
         where, offset = within(self.held_base(), words)
         query = getattr(self.session.store, self.kind)
+
+        def fetch(limit: int, start: int) -> list[Any]:
+            try:
+                return list(query(where=where, sort=sort, limit=limit, offset=start))
+            except QueryError as error:
+                raise shifted(error, offset) from None
+
         try:
-            rows = FetchedRows(
-                self.fields,
-                self.session.store.count(self.kind, where),
-                lambda limit, start: list(query(where=where, sort=sort, limit=limit, offset=start)),
-                self.key_of,
-            )
-            rows.fetch(0, 1)
+            number = self.session.store.count(self.kind, where)
         except QueryError as error:
             raise shifted(error, offset) from None
-        return rows
+        return FetchedRows(self.fields, number, fetch, self.key_of)
 
     def check(self, words: str) -> None:
         """Raise what is wrong with a filter, without looking for a single row."""

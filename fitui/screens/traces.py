@@ -16,7 +16,7 @@ class TracesPage(TraceList):
     def triage_changed(self) -> None:
         """Other traces may fail for the cause that the filter names."""
         if f"{WORD}:" in self.view.filter and not self.frozen:
-            self.show()
+            self.store_changed()
 
     def empty(self) -> list[str]:
         """How to get traces."""

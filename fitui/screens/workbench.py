@@ -182,7 +182,8 @@ class Workbench(CopyKeys, Starting, inherit_bindings=False):
         here = str(self.navigator.view)
         kept = {item: text for item, text in self.memory.bookmarks.items() if text != here}
         self.memory.bookmarks = {**kept, name: here} if name else kept
-        self.say(f"kept as {name}: `:` and the name lead here" if name else "no bookmark leads here")
+        kept_as = f"kept as {name}: `:` and the name lead here"
+        self.say(kept_as if name else "no bookmark leads here")
 
     @property
     def _searched_text(self) -> TextView:

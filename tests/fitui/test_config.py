@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from fitui import commands
+from fitui.command_table import COMMANDS
 from fitui.config import Config, config_file, read_config
 from fitui.config_text import document, example, holding, schema, settings
 from fitui.key_names import KeyProblem, faults, key_name, rebound
@@ -199,7 +200,7 @@ def test_what_is_no_key_is_refused(text: str) -> None:
 
 
 def test_every_key_of_the_registry_is_a_key() -> None:
-    for command in commands.COMMANDS:
+    for command in COMMANDS:
         assert [key_name(key) for key in command.keys] == list(command.keys)
         assert [key_name(commands.shown_key(key)) for key in command.keys] == list(command.keys)
 

@@ -57,10 +57,7 @@ def test_intervals_agree_with_the_rows(store: TraceStore, where: str) -> None:
     assert (span.rows, span.known) == (len(rows), len(known))
     assert (span.low, span.high) == (min(known, default=None), max(known, default=None))
     edges = [0.0, 0.05, 0.2, 0.5, 2.0]
-    expected = [
-        sum(low <= value < high for value in known)
-        for low, high in pairwise(edges)
-    ]
+    expected = [sum(low <= value < high for value in known) for low, high in pairwise(edges)]
     assert store.bins("traces", "latency", where, edges) == expected
 
 

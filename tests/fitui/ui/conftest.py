@@ -84,7 +84,7 @@ Start = Callable[..., contextlib.AbstractAsyncContextManager[Driver]]
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys wait for the index however slow the machine is; only a test of waiting says otherwise."""
+    """Keys wait for the index however slow the machine is; tests of waiting say otherwise."""
     monkeypatch.setattr("fitui.screens.patience.KEY_S", 30.0)
     monkeypatch.setattr("fitui.screens.patience.LIVE_S", 30.0)
 

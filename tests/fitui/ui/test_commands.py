@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fitui.commands import COMMANDS
+from fitui.command_table import COMMANDS
 from tests.engine.run.fake_nvml import FakeGpu, machine
 from tests.fitui.ui import (
     command_cases,

@@ -15,15 +15,15 @@ from typing import NamedTuple
 import pytest
 
 from benchmarks.ui_measure import is_painted
-from benchmarks.ui_screen import Screen
+from benchmarks.ui_screen import CURSOR, Screen
 from benchmarks.ui_terminal import Terminal, open_fitui
 from engine.run.client import RunHandle, cancel, list_runs
 from tests.engine.run.conftest import wait_for
 from tests.fitui.ui.tiny_files import SOLUTIONS, solution, write, write_dataset
 
 SLOW = "import time\n\n\ndef run(x, y):\n    time.sleep(0.05)\n    y[:] = x + x\n"
-MORE = (*SOLUTIONS, *(f"more{number}" for number in range(8)))
-"""Solutions: so many that the run outlasts all tests here; it is cancelled after them."""
+MORE = (*SOLUTIONS, *(f"more{number:02}" for number in range(24)))
+"""Solutions: so many that the run outlasts all tests here, so few that it asks nothing."""
 
 
 class Going(NamedTuple):
@@ -78,7 +78,7 @@ def place(screen: Screen) -> tuple[str, str, int]:
         return crumbs, "", 0
     # The other cells of a matrix change while the run goes on.
     words = screen.lines[y].split()[: 1 if "matrix" in crumbs else 3]
-    return crumbs, " ".join(words), screen.lines[y].index(screen.cursor_text)
+    return crumbs, " ".join(words), [look.back for look in screen.looks[y]].index(CURSOR)
 
 
 def is_gone(terminal: Terminal) -> bool:
@@ -101,9 +101,11 @@ class Moment(NamedTuple):
 
 MOMENTS = {
     "on a row": Moment("definition double_h8 tab:workloads", b"jj", "row 3", '"wl-0256'),
-    "in a cell of the matrix": Moment("matrix double_h8", b"jl", "row 2", "more0\\twl-0016"),
+    "in a cell of the matrix": Moment("matrix double_h8", b"jl", "row 2", "more00\\twl-0016"),
     "after going in": Moment("definitions", b"j\r", "> triple_h8", "definition triple_h8"),
-    "with a filter": Moment("traces", b"/status:passed\r", " / status:passed", "traces status:passed"),
+    "with a filter": Moment(
+        "traces", b"/status:passed\r", " / status:passed", "traces status:passed"
+    ),
     "in a trace": Moment("traces solution:wrong", b"\r", "> trace", '"trace '),
 }
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from fitui import commands
+from fitui.command_table import COMMANDS
 from fitui.config import config_file
 from fitui.themes import LOOKS
 from tests.fitui.ui.conftest import Start
@@ -37,7 +38,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def own_keys() -> Iterator[None]:
     """Other tests have the keys of the registry."""
     yield
-    commands.use(commands.COMMANDS)
+    commands.use(COMMANDS)
 
 
 class Terminal:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from fitui import commands
+from fitui.command_table import COMMANDS, SCOPES
 from fitui.screens.pages import PAGES
 from fitui.screens.workbench import Workbench
 from fitui.widgets.matrix import Matrix
@@ -18,17 +19,17 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 def test_every_command_has_a_handler() -> None:
     owners = [*PAGES.values(), VirtualTable, Matrix, TextView, Workbench]
-    for command in commands.COMMANDS:
+    for command in COMMANDS:
         assert any(hasattr(owner, f"do_{command.id}") for owner in owners), command.id
 
 
 def test_every_scope_is_explained() -> None:
-    used = {scope for command in commands.COMMANDS for scope in command.scopes}
-    assert used == set(commands.SCOPES)
+    used = {scope for command in COMMANDS for scope in command.scopes}
+    assert used == set(SCOPES)
 
 
 def test_ids_are_unique() -> None:
-    ids = [command.id for command in commands.COMMANDS]
+    ids = [command.id for command in COMMANDS]
     assert len(ids) == len(set(ids))
 
 
