@@ -22,6 +22,7 @@ from engine.run.plan import find_solution
 from engine.schema import Problem, SchemaError, Solution
 from fitui import commands, editing
 from fitui import format as form
+from fitui.command_table import Command
 from fitui.copying.subject import Subject
 from fitui.format import clean, clean_lines
 from fitui.screens.frame import FAULTS, Frame, error_words

@@ -101,7 +101,7 @@ class Moment(NamedTuple):
 
 MOMENTS = {
     "on a row": Moment("definition double_h8 tab:workloads", b"jj", "row 3", '"wl-0256'),
-    "in a cell of the matrix": Moment("matrix double_h8", b"jl", "row 2", "more00\\twl-0016"),
+    "in a cell of the matrix": Moment("matrix double_h8", b"jl", "row 2", "\\twl-0016"),
     "after going in": Moment("definitions", b"j\r", "> triple_h8", "definition triple_h8"),
     "with a filter": Moment(
         "traces", b"/status:passed\r", " / status:passed", "traces status:passed"
