@@ -144,12 +144,13 @@ class Looking(ColumnKeys, Following):
         if self.patient and self._own and asked == (self.kept, self._kept_frozen):
             # They are shown; what has come in meanwhile is told by itself.
             self.patience.drop(ROWS)
+            self.look_again()
             return
         if self.waits and asked == self._asked:
             return
         self._asked, self._again = asked, False
         self.patience.drop(NEWS, COUNT)
-        self.look(ROWS, self._finder(words), self._put)
+        self.look(ROWS, self._finder(words), self._put, self._fail)
         if self.waits:
             self._wait()
 
@@ -160,8 +161,12 @@ class Looking(ColumnKeys, Following):
         elif self._own:
             self.look(NEWS, self._finder(self.kept), self._put_news, live=True)
 
-    def _finder(self, words: str) -> Callable[[Wanted], Found]:
-        """Looks for the rows of a filter, and for that of them which the cursor is on."""
+    def _finder(self, words: str) -> Callable[[Wanted], Found | None]:
+        """Looks for the rows of a filter, and for that of them which the cursor is on.
+
+        Returns:
+            What does so, on any thread; it finds None where that was not wanted any more.
+        """
         table, frozen, sort = self.bench.table, self.frozen, self._sort
         cursor, former, near = table.cursor, self.rows, True
         key = table.held if former is not None else ""
@@ -177,8 +182,10 @@ class Looking(ColumnKeys, Following):
             near = False
         own = self._own
 
-        def find(_wanted: Wanted) -> Found:
+        def find(wanted: Wanted) -> Found | None:
             rows = self.load(words, sort)
+            if not wanted():
+                return None
             if near:
                 # Rows that came in push the others down by as many.
                 grown = rows.row_count - former.row_count if former is not None else 0
@@ -209,6 +216,14 @@ class Looking(ColumnKeys, Following):
             table.show(listed_rows(self.columns(), [], str), empty=["Reading the index ..."])
         elif not self._own:
             self.show_again()
+
+    def _fail(self, error: Exception) -> None:
+        """Say why there are no rows; those that are shown stay."""
+        if self._waited and self.rows is None:
+            words = ["The index could not be read.", str(error)]
+            self.bench.table.show(listed_rows(self.columns(), [], str), empty=words)
+        self._waited = False
+        raise error
 
     def _put(self, found: Found) -> None:
         """Show rows that were asked for by a key."""

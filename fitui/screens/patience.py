@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-KEY_S = 0.05
+KEY_S = 0.02
 """Seconds that a key waits for an answer before the screen goes on without it."""
 
 LIVE_S = 0.01

@@ -6,6 +6,7 @@ Each case parks a real query of the store on its way into the index.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ class Parking:
 
     def __init__(self) -> None:
         self.parked = 0
+        self.breaks: Exception | None = None
         self._wants: Callable[[str, str, int], bool] = lambda _where, _sort, _offset: False
         self._open = threading.Event()
 
@@ -49,6 +51,8 @@ class Parking:
                 self.parked += 1
                 assert self._open.wait(60), "nobody opened the parking"
                 self.parked -= 1
+                if self.breaks is not None:
+                    raise self.breaks
             return real(store, *args, **named)
 
         return query
@@ -347,3 +351,19 @@ async def test_another_view_waits_with_an_empty_table(
         parking.open()
         await driver.shows("5 traces")
         assert driver.bench.table.cursor == 0 and driver.bench.table.held != ""
+
+
+async def test_an_index_that_breaks_meanwhile_says_so(
+    start: Start, parking: Parking, hurry: Callable[[], None]
+) -> None:
+    async with start("definitions") as driver:
+        hurry()
+        parking.breaks = sqlite3.OperationalError("disk I/O error")
+        parking.shut(lambda _where, sort, _offset: sort == "-time")
+        await driver.press("2")
+        await driver.until(lambda: parking.parked == 1)
+        await gone(driver, parking)
+        assert "The index could not be read." in driver.screen()
+        assert "disk I/O error" in driver.status
+        await driver.press("1", "2")
+        await driver.shows("5 traces")
