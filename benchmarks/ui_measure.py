@@ -265,14 +265,17 @@ def live(bench: Bench, size: tuple[int, int]) -> list[Line]:
         bench.opened(f"matrix {bench.other}", size) as aside,
     ):
         shown = [item for item in traces if item["solution"] in matrix.look().text][:3]
+        assert len(shown) == 3, "no three solutions are in sight"
         aside.take()
         seen = []
         for number in range(ROUNDS):
+            before = matrix.look().text
+            matrix.take()
             ui_stream.append(bench.dataset, shown, 100 * number)
-            seen.append(len(matrix.read(0.8)))
+            matrix.until(lambda screen: screen.text != before, what="the traces")  # noqa: B023
+            seen.append(len(matrix.read(0.4)))
         unseen = len(aside.take())
     ui_stream.clear(bench.dataset)
-    assert len(shown) == 3 and all(seen), "the matrix never showed the traces"
     budget = BUDGETS[size].live
     return [
         Line("live: 3 rows of a matrix change", name_of(size), max(seen), "B", budget),
