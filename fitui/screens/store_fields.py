@@ -251,9 +251,6 @@ TRACE_FIELDS = (
         "REL ERR", 7, Reading("rel", Form.NUMBER, form.error), "max_relative_error", extra=True
     ),
     _moment("AGE", "time", "time"),
-    _text("DEVICE", 10, "hardware", grow=14),
-    _text("DEFINITION", 20, "definition", grow=20),
-    _text("TIMER", 8, "timer", grow=4),
     Field(
         "FLAGS",
         26,
@@ -264,6 +261,9 @@ TRACE_FIELDS = (
         reads=Reading("flags", Form.WORDS),
         value=attrgetter("flags"),
     ),
+    _text("DEVICE", 10, "hardware", grow=14),
+    _text("DEFINITION", 20, "definition", grow=20),
+    _text("TIMER", 8, "timer", grow=4),
     _text("AUTHOR", 9, "author", grow=8, extra=True),
     _text("LANG", 8, "lang", "language", extra=True),
     _text("RUN", 20, "run", grow=4, extra=True),
