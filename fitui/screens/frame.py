@@ -28,6 +28,7 @@ from fitui.screens.marks import Marks
 from fitui.screens.nothing import NothingPage
 from fitui.screens.page import Page
 from fitui.screens.pages import page_for
+from fitui.screens.ways import Ways
 from fitui.session import Session
 from fitui.view import HOME, Navigator, View, ViewError, parse_view, trail_to
 from fitui.widgets.filter_bar import FilterBar
@@ -53,7 +54,7 @@ FAULTS = (LookupError, ValueError, OSError, sqlite3.Error)
 """What a page may raise; it becomes a sentence on the screen."""
 
 
-class Frame(Screen[None], inherit_bindings=False):
+class Frame(Ways, Screen[None], inherit_bindings=False):
     """The screen without its keys: what is on it, and the way through the views.
 
     Args:
@@ -129,12 +130,12 @@ class Frame(Screen[None], inherit_bindings=False):
 
     def _home(self) -> View:
         """What fails and runs, or, for somebody who has neither, what there is to run."""
-        if self._base != HOME or self.session.has_work():
-            return self._base
+        if self.base != HOME or self.session.has_work():
+            return self.base
         return View("definitions")
 
     @property
-    def _base(self) -> View:
+    def base(self) -> View:
         """Where every way out ends."""
         return parse_view(self.session.settings.config.home)
 
@@ -286,112 +287,6 @@ class Frame(Screen[None], inherit_bindings=False):
             # Where that was to be expected it was said at the start, with what to do.
             if not state_trouble(self.session.state):
                 self.say(f"the view is not remembered: {error_words(error)}", "warn")
-
-    # Navigation
-
-    def go(self, view: View) -> None:
-        """Enter a view."""
-        self.keep()
-        self.navigator.enter(view)
-        self.display_view()
-
-    def jump(self, view: View) -> None:
-        """Go straight to a view."""
-        self.keep()
-        self.navigator.jump(view)
-        self.display_view()
-
-    def turn(self, view: View) -> None:
-        """Another tab, filter or sort of the same thing."""
-        self.keep()
-        self.navigator.replace(view)
-        self.display_view(self.page)
-
-    def put_back(self, page: Page, view: View) -> None:
-        """Have a page again that is still shown, in the place of the one that waits."""
-        self.page, page.view = page, view
-        self.navigator.replace(view)
-
-    def do_out(self) -> None:
-        """Give up what is being looked for, or go out; at the outermost view, drop the filter."""
-        if self.page.give_up():
-            return
-        self.keep()
-        if self.navigator.view.filter and len(self.navigator.trail) == 1:
-            self.navigator.replace(self.navigator.view.but(filter=""))
-            self.display_view(self.page)
-            return
-        if not self.navigator.out():
-            if self.navigator.view == self._base:
-                return
-            self.navigator.jump(self._base)
-        self.display_view()
-
-    def do_history_back(self) -> None:
-        """Back in the history."""
-        self._walk(-1)
-
-    def do_history_forward(self) -> None:
-        """Forward in the history."""
-        self._walk(1)
-
-    def _walk(self, by: int) -> None:
-        self.keep()
-        if self.navigator.step(by):
-            self.display_view()
-        else:
-            self.say("the history ends here")
-
-    def do_last_view(self) -> None:
-        """The view before this one; once more comes back."""
-        self.keep()
-        if self.navigator.toggle():
-            self.display_view()
-        else:
-            self.say("there is no other view yet")
-
-    def do_go_triage(self) -> None:
-        """What fails now."""
-        self.jump(View("triage"))
-
-    def do_go_definitions(self) -> None:
-        """Definitions."""
-        self.jump(View("definitions"))
-
-    def do_go_traces(self) -> None:
-        """Traces."""
-        self.jump(View("traces"))
-
-    def do_go_runs(self) -> None:
-        """Runs; those that have ended count as seen."""
-        self.memory.seen = clock.now()
-        self.jump(View("runs"))
-
-    def do_go_devices(self) -> None:
-        """Devices."""
-        self.jump(View("devices"))
-
-    def do_history(self) -> None:
-        """History of the solution under the cursor, on the workload there if there is one."""
-        name = self.page.solution()
-        if name:
-            self.go(View("history", name, other=self.page.workload()))
-
-    def do_go_problems(self) -> None:
-        """Bad files."""
-        self.jump(View("problems"))
-
-    def do_matrix(self) -> None:
-        """Matrix of the definition under the cursor."""
-        self.go(View("matrix", self.page.definition()))
-
-    def do_source(self) -> None:
-        """Sources of the solution under the cursor."""
-        self.go(View("solution", self.page.solution()))
-
-    def do_diff(self) -> None:
-        """What differs in the sources of the trace, version or solution under the cursor."""
-        self.go(self.page.diff_view())
 
     def start_run(self, target: Target, *, again: bool = False) -> None:
         """Run what is missing of something, or all of it again, and show it."""
