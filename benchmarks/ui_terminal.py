@@ -81,7 +81,7 @@ class Terminal:
         self.descriptor, inner = os.openpty()
         self._tell_size()
         variables = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-        for name in ("NO_COLOR", "TERM_PROGRAM", "TMUX"):
+        for name in ("NO_COLOR", "TERM_PROGRAM", "TMUX", "COLUMNS", "LINES"):
             variables.pop(name, None)
         self.started = time.monotonic()
         self.process = subprocess.Popen(
