@@ -3,7 +3,7 @@
     python screenshots/make.py            draw; for the screens of runs, run rmsnorm_h4096 quickly
     python screenshots/make.py --keep DIR run only if DIR holds no run yet, and keep it
 
-Writes NAME-80x24.svg, .png and NAME-120x36.svg, .png beside this file.
+Writes NAME-80x24.svg, NAME-120x36.svg and NAME-120x36.png beside this file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ FONT = "DejaVu Sans Mono"
 SIZES = ((80, 24), (120, 36))
 DEFINITION = "rmsnorm_h4096"
 RECORDED = "gemm_n4096_k4096"
-"""Has results of a GPU in the bundled dataset."""
+COMPARED = "fused_add_rmsnorm_h2048"
+"""Has results of two solutions."""
 RUN_LIMIT_S = 600.0
 
 FAILING = "traces status:failed sort:time"
@@ -50,13 +51,13 @@ SCENES: tuple[Scene, ...] = (
     ("trace-workload", f"traces def:{RECORDED}", ("enter", *("tab",) * 4)),
     ("trace-json", f"traces def:{RECORDED}", ("enter", *("tab",) * 6)),
     ("trace-h200", f"traces def:{RECORDED} sort:latency", ("enter",)),
-    ("compare", f"compare torch_{RECORDED} triton_{RECORDED}", ()),
+    ("compare", f"compare torch_{COMPARED} triton_{COMPARED}", ()),
     ("history", f"history triton_{RECORDED}", ()),
     ("devices", "devices", ()),
     ("solution", f"solution triton_{DEFINITION}", ()),
     ("versions", f"solution triton_{DEFINITION} tab:versions", ()),
     ("filter", "traces", ("slash", *"op:gemm roofline>=80")),
-    ("frequency", "traces group:op", ()),
+    ("frequency", "traces group:roofline", ()),
     ("columns", "traces op:gemm", ("C",)),
     ("copy", FAILING, ("enter", "y")),
     ("help", f"matrix {DEFINITION}", ("question_mark",)),
@@ -114,7 +115,8 @@ async def draw(name: str, view: str, keys: tuple[str, ...], size: tuple[int, int
         session.store.close()
     target = HERE / f"{name}-{size[0]}x{size[1]}.svg"
     target.write_text(svg)
-    write_png(svg, target.with_suffix(".png"))
+    if size == SIZES[-1]:
+        write_png(svg, target.with_suffix(".png"))
     print(target.name)
 
 
@@ -151,7 +153,7 @@ def write_png(svg: str, target: Path) -> None:
         r'<text style="font-family: DejaVu Sans" \1>\2</text>',
         svg,
     )
-    cairosvg.svg2png(bytestring=svg.encode(), write_to=str(target), scale=1.5)
+    cairosvg.svg2png(bytestring=svg.encode(), write_to=str(target), scale=1.0)
 
 
 def main() -> None:
@@ -168,10 +170,11 @@ def main() -> None:
         os.environ.pop("NO_COLOR", None)
         os.environ["COLORTERM"] = "truecolor"
         draw_all(SCENES, args.only)
-        # Its results go into another folder than the pictures above are of.
-        os.environ["FITUI_DATA"] = str(base / "data-of-run")
-        if not list((base / "state/runs").glob("*")):
-            make_run(base / "state")
+        # The pictures above are of what is bundled, and know nothing of a run.
+        os.environ["FITUI_STATE"] = str(base / "run/state")
+        os.environ["FITUI_DATA"] = str(base / "run/data")
+        if not list((base / "run/state/runs").glob("*")):
+            make_run(base / "run/state")
         draw_all(AFTER_A_RUN, args.only)
 
 

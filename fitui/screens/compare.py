@@ -323,7 +323,8 @@ class ComparePage(ListPage):
             spans.append((f"  {row.compared.processes} processes of each", ""))
         why = _why(row)
         if row.compared is None or not row.compared.processes:
-            why = f"{why}; r measures both in turns" if not self.live_run() else why
+            if not self.live_run():
+                why = "; ".join(filter(None, (why, "r measures both in turns")))
         return [*spans, (f"  {why}", "dim")]
 
     def below(self) -> list[list[Span]]:

@@ -105,6 +105,7 @@ async def test_a_large_text_lies_in_the_file(start: Start, root: Path, state: Pa
 
 async def test_of_an_evaluation_without_a_trace(start: Start, fake_run: FakeRun) -> None:
     async with start(f"run {fake_run.run}") as driver:
+        await driver.shows("fast")
         text = await copied(driver, "y", "c")
         assert text.startswith("fitui bench -d double_h8 -s fast -w wl-0001 --device cpu --quick")
         assert json.loads(await copied(driver, "y", "j"))["run"] == fake_run.run
