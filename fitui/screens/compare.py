@@ -322,9 +322,9 @@ class ComparePage(ListPage):
         if row.compared is not None and row.compared.processes:
             spans.append((f"  {row.compared.processes} processes of each", ""))
         why = _why(row)
-        if row.compared is None or not row.compared.processes:
-            if not self.live_run():
-                why = "; ".join(filter(None, (why, "r measures both in turns")))
+        apart = row.compared is None or not row.compared.processes
+        if apart and not self.live_run():
+            why = "; ".join(filter(None, (why, "r measures both in turns")))
         return [*spans, (f"  {why}", "dim")]
 
     def below(self) -> list[list[Span]]:
