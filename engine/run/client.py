@@ -21,7 +21,7 @@ from engine.run.queue import Queue, host_name, is_locked, surroundings
 from engine.schema.run import QUICK, Busy, Event, Kind, Request, Settings
 
 _MOST_LOG = 4 << 20
-START_S = 10.0
+START_S = 20.0
 """Seconds that a first runner may need to come up."""
 RESTART_S = 3.0
 """A runner that was killed has a keeper, which starts another within this time."""
