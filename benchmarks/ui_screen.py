@@ -95,12 +95,6 @@ class Screen:
         """Line that is painted as the one under the cursor, None where there is none."""
         return next((y for y in range(self.height) if self._under_cursor(y)), None)
 
-    @property
-    def cursor_text(self) -> str:
-        """Text under the cursor: a line of a table, or the cell of a matrix."""
-        y = self.cursor
-        return "" if y is None else self._under_cursor(y).strip()
-
     def _under_cursor(self, y: int) -> str:
         pairs = zip(self.letters[y], self.looks[y], strict=True)
         return "".join(letter for letter, look in pairs if look.back == CURSOR)

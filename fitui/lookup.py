@@ -53,6 +53,10 @@ class Lookup(Generic[T]):
             self._busy = True
         threading.Thread(target=self._run, name="fitui-lookup", daemon=True).start()
 
+    def forget(self) -> None:
+        """What is known now came another way: tell what is found next, whatever it is."""
+        self.found = None
+
     def _goes_on(self) -> bool:
         with self._lock:
             self._busy = self._asked and self._wanted()

@@ -12,8 +12,6 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-OPERATORS = ("<=", ">=", ":", "=", "<", ">")
-
 
 class QueryError(ValueError):
     """A filter or sort text that means nothing.

@@ -12,12 +12,12 @@ from fitui import format as form
 from fitui.copying import pull_request
 from fitui.copying.tables import matrix_snapshot
 from fitui.format import clean, flags_text
+from fitui.lookup import Lookup
 from fitui.run_view import RunView, Target
 from fitui.screens.definition_tabs import DEFINITION_TABS, definition_tab
 from fitui.screens.fields import axes_text, cell_mark, flags_mark, phase_words, status_words
 from fitui.screens.marks import Marking
 from fitui.screens.matrix_model import UNRANKED, MatrixModel
-from fitui.screens.reread import Reread
 from fitui.screens.targets import pair_target, solution_target
 from fitui.view import View
 from fitui.where import exact
@@ -41,7 +41,9 @@ class MatrixPage(Marking):
     def __init__(self, bench: Any, view: View) -> None:
         super().__init__(bench, view)
         self.model = MatrixModel((), (), (), lambda: "latency")
-        self._reread = Reread(self._read, self.bench.looked_up)
+        self._looked: Lookup[_Stored] = Lookup(
+            self._read, bench.looked_up, lambda: bench.shows(self)
+        )
         self.shown = 0
 
     def show(self) -> None:
@@ -52,6 +54,7 @@ class MatrixPage(Marking):
         """Show the solutions in whose name, author or language every word occurs."""
         store, name = self.session.store, self.view.subject
         store.definition(name)
+        self._looked.forget()
         where = exact("definition", name)
         wanted = words.casefold().split()
         solutions = [row for row in store.solutions(where=where) if row.current]
@@ -282,7 +285,7 @@ class MatrixPage(Marking):
 
     def store_changed(self) -> None:
         """Have the traces read again; rows move only where there are new ones."""
-        self._reread.ask()
+        self._looked.ask()
 
     def _read(self) -> _Stored:
         store, name = self.session.store, self.view.subject
@@ -295,7 +298,7 @@ class MatrixPage(Marking):
 
     def found(self) -> None:
         """Show what was read again."""
-        stored = self._reread.take()
+        stored = self._looked.found
         if stored is None:
             return
         known = {row.name for row in self.model.solutions}

@@ -115,7 +115,7 @@ def test_the_cpp_solution_passes_through_the_runner(tmp_path: Path) -> None:
     handle = submit(layers, devices=["cpu"], solutions=[CPP], quick=True)
     wait_for(handle, lambda found: not found.live, 120)
     cells = handle.progress.cells.values()
-    assert len(cells) == 4
+    assert len(cells) == 4, (handle.state, handle.progress)
     assert {cell.status for cell in cells} == {Status.PASSED}, cells
 
 
