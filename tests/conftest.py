@@ -2,9 +2,42 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_stays() -> Iterator[None]:
+    """Fails the tests of a file after which something is not as it was for those of the next.
+
+    Two patches of one thing that end in the order in which they began leave the first one there.
+    """
+    environment, folder = _environment(), Path.cwd()
+    yield
+    assert _environment() == environment
+    assert Path.cwd() == folder
+    assert _from_tests() == []
+
+
+def _environment() -> dict[str, str]:
+    # One is pytest's; the other is set once, with the first import of the app.
+    leave = ("PYTEST_CURRENT_TEST", "TEXTUAL_FPS")
+    return {name: text for name, text in os.environ.items() if name not in leave}
+
+
+def _from_tests() -> list[str]:
+    """What is a test's in the modules that are tested."""
+    return [
+        f"{name}.{item}"
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] in ("engine", "fitui")
+        for item, value in list(vars(module).items())
+        if str(getattr(value, "__module__", "")).startswith("tests.")
+    ]
 
 
 @pytest.fixture(autouse=True)

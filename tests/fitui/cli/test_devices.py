@@ -185,10 +185,11 @@ def test_the_doctor_tells_of_gpus_that_are_not_used(gpus: tuple[FakeGpu, FakeGpu
 
 
 def test_the_doctor_says_what_is_missing_without_nvml(
-    gpus: tuple[FakeGpu, FakeGpu], monkeypatch: pytest.MonkeyPatch
+    gpus: tuple[FakeGpu, FakeGpu],
 ) -> None:
     list_devices()
-    monkeypatch.setattr("engine.run.nvml.load", lambda: None)
-    finding = doctor._devices()[-1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.run.nvml.load", lambda: None)
+        finding = doctor._devices()[-1]
     assert (finding.what, finding.level) == ("NVML", doctor.NOTE)
     assert finding.fix == "pip install nvidia-ml-py"

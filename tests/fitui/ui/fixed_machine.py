@@ -78,7 +78,7 @@ def fixed_machine(patch: pytest.MonkeyPatch) -> Iterator[None]:
     """Be on that machine, in that terminal, at that moment.
 
     Args:
-        patch: Undone by its owner.
+        patch: Undone at the end.
     """
     for name, value in _ENVIRONMENT.items():
         patch.setenv(name, value)

@@ -88,7 +88,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Be in a folder with the fixed dataset, on the fixed machine."""
     write_everything(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
-    with pytest.MonkeyPatch.context() as patch, fixed_machine(patch):
+    with fixed_machine(monkeypatch):
         yield
 
 

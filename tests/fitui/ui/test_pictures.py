@@ -50,7 +50,7 @@ def here(everything: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     shutil.copytree(everything / STATE.name, tmp_path / STATE.name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FITUI_CACHE", str(everything / "cache"))
-    with pytest.MonkeyPatch.context() as patch, fixed_machine(patch):
+    with fixed_machine(monkeypatch):
         yield
 
 
