@@ -352,8 +352,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("go_definitions", ("1",), "definitions", "Definitions.", ("app",)),
     Command("go_traces", ("2",), "traces", "Traces.", ("app",)),
     Command("go_runs", ("3",), "runs", "Runs.", ("app",)),
-    Command("go_devices", ("5",), "devices", "Devices.", ("app",)),
     Command("go_problems", ("4",), "bad files", "Files that could not be read.", ("app",)),
+    Command("go_devices", ("5",), "devices", "Devices.", ("app",)),
     Command("reload", ("ctrl+r", "f5"), "reload", "Look for changed files now.", ("app",)),
     Command(
         "palette",

@@ -4,29 +4,66 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
+
 from fitui import commands
-from fitui.command_table import Command
+from fitui.command_table import COMMANDS, Command
 from fitui.format import clean
 from fitui.run_view import RunView
 from fitui.screens.page import Page
 from fitui.session import Session
 from fitui.view import Trail, View
-from fitui.widgets.lines import Span
+from fitui.widgets.lines import Span, fit
 
 RECENT_S = 24 * 3600.0
 """Seconds for which an ended run that has not been looked at is mentioned."""
+_PLACES = {
+    command.id.removeprefix("go_"): command
+    for command in sorted(COMMANDS, key=lambda command: command.keys)
+    if command.id.startswith("go_")
+}
+"""Kinds of views that have a key of their own, by that key."""
+_INTO = " > "
+_LEAST = 12
+"""Cells that a name in the breadcrumb keeps, however many there are."""
 
 
-def crumb_spans(trail: Trail, page: Page) -> list[Span]:
-    """From the outermost view to this one."""
-    spans: list[Span] = [(" ", "")]
-    for view in trail[:-1]:
-        spans.append((f"{_short(view)} > ", "dim"))
+def crumb_spans(trail: Trail, page: Page, room: int) -> list[Span]:
+    """From the outermost view to this one; where that is a place of its own, all places.
+
+    Args:
+        room: Cells; the names that are furthest out are cut first.
+    """
     title = clean(page.crumb())
-    if len(trail) > 1:
+    if len(trail) == 1:
+        places = _place_spans(trail[0], title)
+        if places and sum(cell_len(text) for text, _style in places) <= room:
+            return places
+    names = [_short(view) for view in trail[:-1]]
+    if names:
         # A tab of what stands before it needs no second name.
-        title = title.removeprefix(f"{_short(trail[-2])} > ")
-    return [*spans, (title, "title")]
+        title = title.removeprefix(f"{names[-1]} > ")
+    names.append(title)
+    over = sum(cell_len(name) + len(_INTO) for name in names) - room
+    for at, name in enumerate(names):
+        wide = cell_len(name)
+        if over > 0 and wide > _LEAST:
+            names[at] = fit(name, max(_LEAST, wide - over), middle=True)
+            over -= wide - cell_len(names[at])
+    *outer, title = names
+    return [(" ", ""), *((f"{name}{_INTO}", "dim") for name in outer), (title, "title")]
+
+
+def _place_spans(view: View, title: str) -> list[Span]:
+    """The views that a digit leads to; nothing where this is none of them."""
+    if view.kind not in _PLACES:
+        return []
+    spans: list[Span] = []
+    for kind, command in _PLACES.items():
+        here = kind == view.kind
+        spans.append((f" {command.keys[0]}", "accent"))
+        spans.append((f"[{title}]" if here else f" {command.title} ", "chosen" if here else "dim"))
+    return spans
 
 
 def _short(view: View) -> str:

@@ -7,7 +7,7 @@ from engine.store import WorkloadRow
 from fitui.format import count
 from fitui.run_view import Target
 from fitui.screens.definition_tabs import DEFINITION_TABS, definition_tab
-from fitui.screens.documents import Line, columns, heading, wrapped
+from fitui.screens.documents import Line, described, heading, wrapped
 from fitui.screens.page import Page
 from fitui.screens.targets import definition_target
 from fitui.view import View
@@ -78,16 +78,18 @@ def facts_of(definition: Definition, workloads: list[WorkloadRow], width: int) -
     tags = " ".join(definition.tags)
     lines += wrapped(f"{definition.op_type}   {tags}", width, "dim")
     lines += heading("axes")
-    lines += columns(
+    lines += described(
         [
             (name, _axis_value(name, axis, workloads), axis.description or "")
             for name, axis in definition.axes.items()
         ],
         ("accent", "", "dim"),
+        width,
     )
     for title, specs in (("inputs", definition.inputs), ("outputs", definition.outputs)):
         lines += heading(title)
-        lines += columns([_tensor(*item) for item in specs.items()], ("accent", "", "", "dim"))
+        tensors = [_tensor(*item) for item in specs.items()]
+        lines += described(tensors, ("accent", "", "", "dim"), width)
     if definition.constraints:
         lines += heading("constraints")
         for text in definition.constraints:

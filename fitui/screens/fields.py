@@ -98,7 +98,7 @@ def _phase(cell: Cell) -> str:
 
 CELL_FIELDS = (
     Field("S", 1, phase_letter, sort="status", mark=cell_mark),
-    Field("SOLUTION", 24, lambda c: clean(c.solution), grow=12, sort="solution"),
+    Field("SOLUTION", 24, lambda c: clean(c.solution), 12, sort="solution", middle=True),
     Field("WORKLOAD", 9, lambda c: clean(axes_text(c.axes)), grow=7),
     Field("PHASE", 13, _phase, mark=cell_mark),
     Field("N", 4, lambda c: str(c.n) if c.n else "", right=True),

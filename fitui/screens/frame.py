@@ -11,6 +11,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.screen import Screen
@@ -205,10 +206,9 @@ class Frame(Ways, Screen[None], inherit_bindings=False):
 
     def refresh_chrome(self) -> None:
         """Crumbs, bar, status and footer, as far as they changed."""
-        self.crumbs.show(
-            crumb_spans(self.navigator.trail, self.page),
-            run_spans(self.session, self.memory.seen, clock.now()),
-        )
+        runs = run_spans(self.session, self.memory.seen, clock.now())
+        room = self.size.width - sum(cell_len(text) for text, _style in runs)
+        self.crumbs.show(crumb_spans(self.navigator.trail, self.page, room), runs)
         self.bar.show(*self.page.bar())
         self._show_around()
         self._show_status()

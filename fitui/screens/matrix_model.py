@@ -67,7 +67,8 @@ class MatrixModel:
         self.solutions.sort(key=lambda row: (-means.get(row.name, 0.0), row.name))
         self.labels = workload_labels([row.axes for row in self.workloads])
         longest = max((len(row.name) for row in self.solutions), default=8)
-        self.columns = [Column("SOLUTION", min(NAME_WIDTH, longest), grow=2, field="solution")] + [
+        names = Column("SOLUTION", min(NAME_WIDTH, longest), 2, field="solution", middle=True)
+        self.columns = [names] + [
             Column(
                 "\n".join(parts) or "-",
                 max(8, *(len(part) + 1 for part in parts or ["-"])),

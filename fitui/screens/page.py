@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from rich.cells import cell_len
+
 from fitui.copying.subject import Subject
+from fitui.format import clean
 from fitui.run_view import RunView, Target
 from fitui.session import Session
 from fitui.view import View
-from fitui.widgets.lines import Span
+from fitui.widgets.lines import Span, fit
 from fitui.widgets.text import Lines
 
 if TYPE_CHECKING:
+    from textual.geometry import Size
+
     from fitui.screens.dialog import Dialog, Result
     from fitui.screens.marks import Marks
     from fitui.widgets.matrix import Matrix
@@ -37,6 +42,10 @@ class Bench(Protocol):
     plain: bool
     page: Page
     marks: Marks
+
+    @property
+    def size(self) -> Size:
+        """Of the screen, in cells."""
 
     @property
     def is_wide(self) -> bool:
@@ -299,3 +308,9 @@ class Page:
             chosen = name == self.current_tab()
             spans.append((f"[{title}]" if chosen else f" {title} ", "chosen" if chosen else "dim"))
         return spans
+
+    def beside_tabs(self, name: str, style: str) -> list[Span]:
+        """A name for the right end of the bar, cut in its middle so that the tabs stay whole."""
+        name = clean(name)
+        room = self.bench.size.width - 2 - sum(cell_len(text) for text, _style in self.tab_spans())
+        return [(f"{fit(name, min(room, cell_len(name)), middle=True)} ", style)]

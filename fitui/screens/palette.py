@@ -50,9 +50,9 @@ class PaletteBar(FilterBar):
 
 
 _FIELDS = (
-    Field("COMMAND", 36, lambda item: str(item.title), grow=20),
+    Field("COMMAND", 26, lambda item: str(item.title), grow=30, middle=True),
     Field("KEY", 7, lambda item: str(item.key)),
-    Field("", 28, lambda item: str(item.help), grow=60),
+    Field("", 36, lambda item: str(item.help), grow=60),
 )
 
 
@@ -77,7 +77,7 @@ class PaletteScreen(Dialog[Item | None]):
         self._items = _marked_views(bookmarks)
         self._items += [
             Item(item.title, item.help, shown_key(item.keys[0]), command=item.id)
-            for item in commands
+            for item in sorted(commands, key=_turn)
             if item.id != "palette"
         ]
         self._items += [Item(f"theme {one.name}", one.about, theme=one.name) for one in LOOKS]
@@ -138,6 +138,13 @@ class PaletteScreen(Dialog[Item | None]):
     def on_key(self, event: events.Key) -> None:
         """No key gets past."""
         event.stop()
+
+
+def _turn(command: Command) -> int:
+    """Where to go first, then what to do here; nobody looks for how to move down."""
+    if command.id.startswith("go_"):
+        return 0
+    return 2 if "text" in command.scopes else 1
 
 
 def _marked_views(bookmarks: Mapping[str, str]) -> list[Item]:

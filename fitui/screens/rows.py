@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fitui.reading import Reading
 from fitui.screens.patience import Wanted
@@ -52,6 +53,7 @@ class Field(Struct, frozen=True):
         reads: How its values are filtered by, where by more than the text of the cell.
         value: The value of a row for that.
         extra: True for a column that is shown only where it is asked for.
+        middle: True for names, of which the end says as much as the beginning.
     """
 
     title: str
@@ -65,6 +67,7 @@ class Field(Struct, frozen=True):
     reads: Reading | None = None
     value: Callable[[Any], Any] | None = None
     extra: bool = False
+    middle: bool = False
 
     @property
     def called(self) -> str:
@@ -127,14 +130,13 @@ class FetchedRows:
         self._dots = next((at for at, item in enumerate(fields) if item.width >= 3), 0)
         wider = SIGN if sign else 0
         self.columns = [
-            Column(item.title, item.width, item.grow, item.right, item.sort) for item in fields
+            Column(item.title, item.width, item.grow, item.right, item.sort, item.middle)
+            for item in fields
         ]
         if wider:
             first = fields[0]
             title = first.title if first.right else " " * wider + first.title
-            self.columns[0] = Column(
-                title, first.width + wider, first.grow, first.right, first.sort
-            )
+            self.columns[0] = replace(self.columns[0], title=title, width=first.width + wider)
 
     def row(self, index: int) -> Any:
         """A row, None if it has gone meanwhile or has not been fetched yet."""

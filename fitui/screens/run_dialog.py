@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from msgspec.structs import replace
 from textual import events
@@ -81,7 +81,7 @@ class RunLines(LineWidget):
         sizes = f"{form.count(plan.solutions, 'solution')} on {plan.workloads}"
         counts = f" {form.count(plan.cost.count, 'evaluation')} ({sizes}), {time_words(plan.cost)}"
         left_out = plan.asked - plan.cost.count
-        tail = f"; {left_out} more have a result" if left_out > 0 else ""
+        tail = f"; {left_out} have a result" if left_out > 0 else ""
         return [(counts, "warn" if self._asked else "title"), (tail, "dim")]
 
 
@@ -97,26 +97,16 @@ class RunDialog(Dialog[Plan | None]):
     """Asks how to run.
 
     Args:
-        targets: What can be run, most likely first; at least one.
-        devices: Where; at least one.
-        choice: The default.
+        form: What can be chosen, and the defaults; what is most likely is the first of its targets.
         plan: Says what a choice means; asked on another thread.
         asked: True if it is asked because it costs much.
     """
 
     DEFAULT_CSS = "RunDialog > #box { max-height: 100%; }"
 
-    def __init__(
-        self,
-        targets: Sequence[Target],
-        devices: Sequence[tuple[str, ...]],
-        choice: Choice,
-        plan: PlanOf,
-        *,
-        asked: bool = False,
-    ) -> None:
+    def __init__(self, form: RunForm, plan: PlanOf, *, asked: bool = False) -> None:
         super().__init__()
-        self.lines = RunLines(RunForm(targets=targets, devices=devices, choice=choice), asked)
+        self.lines = RunLines(form, asked)
         self._plan_of = plan
         self._asked_for = 0
         self._known = self._wanted = self._touched = False

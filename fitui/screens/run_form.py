@@ -46,7 +46,6 @@ _TITLES = {
     Repeat.SAME: "also other settings",
     Repeat.ALL: "all again",
 }
-_HINTS = {ONLY: "workloads: axis.batch_size<=64", NOTE: "kept with the run"}
 
 
 class Line(Struct, frozen=True):
@@ -71,12 +70,14 @@ class RunForm(Struct, kw_only=True):
         devices: What it can be run on; at least one.
         target: Number of what is chosen.
         choice: How.
+        axis: One of the definition by which workloads can be chosen, "" for none.
     """
 
     targets: Sequence[Target]
     devices: Sequence[tuple[str, ...]]
     choice: Choice
     target: int = 0
+    axis: str = ""
 
     @property
     def chosen(self) -> Target:
@@ -96,7 +97,7 @@ class RunForm(Struct, kw_only=True):
         choice = self.choice
         if number in TYPED:
             text = str(getattr(choice, TYPED[number]))
-            return Line(label, text, "" if text else _HINTS[number])
+            return Line(label, text, "" if text else self._hint(number))
         if number == SANDBOX:
             return Line(label, LEVEL, "the only level there is", open=False)
         if number == TIMER and not self.on_gpu:
@@ -111,6 +112,12 @@ class RunForm(Struct, kw_only=True):
         options = self._options(number)
         at = f"<{options.index(self._value(number)) + 1}/{len(options)}>"
         return Line(label, value, f"{at}  {more}" if len(options) > 1 else more)
+
+    def _hint(self, number: int) -> str:
+        """What could be typed on an empty line."""
+        if number == NOTE:
+            return "kept with the run"
+        return f"workloads: axis.{form.clean(self.axis) or 'NAME'}<=64"
 
     def _words(self, number: int) -> tuple[str, str]:
         choice = self.choice

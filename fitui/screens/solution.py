@@ -47,7 +47,7 @@ class SolutionText(Page):
 
     def bar(self) -> tuple[list[Span], list[Span]]:
         """The tabs."""
-        return self.tab_spans(), [(f"{clean(self._definition)} ", "dim")]
+        return self.tab_spans(), self.beside_tabs(self._definition, "dim")
 
     def definition(self) -> str:
         """The definition that it solves."""

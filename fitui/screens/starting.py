@@ -18,7 +18,9 @@ from fitui.first_use import overlay_trouble, state_trouble
 from fitui.run_view import Choice, Plan, Repeat, RunView, Target
 from fitui.screens.frame import FAULTS, Frame, error_words
 from fitui.screens.run_dialog import PLANNING, RunDialog
+from fitui.screens.run_form import RunForm
 from fitui.view import View
+from fitui.where import exact
 
 T = TypeVar("T")
 
@@ -44,7 +46,10 @@ class Starting(Frame, inherit_bindings=False):
         """Ask how, then run."""
         targets = self.page.targets()
         if targets:
-            self._find_out(self._ways, lambda ways: self._ask_how(targets, *ways))
+            self._find_out(
+                lambda: (*self._ways(), self._axis_of(targets[0])),
+                lambda ways: self._ask_how(targets, *ways),
+            )
 
     def start_run(self, target: Target, *, again: bool = False) -> None:
         """Run what is missing of something as it is usually run; where that takes long, ask first.
@@ -55,20 +60,21 @@ class Starting(Frame, inherit_bindings=False):
         """
         session, others = self.session, self.page.targets()
 
-        def plan() -> tuple[Plan, list[tuple[str, ...]]]:
+        def plan() -> tuple[Plan, list[tuple[str, ...]], str]:
             devices, choice = self._ways()
             repeat = Repeat.ALL if again else Repeat.MISSING
-            return session.plan(target, replace(choice, repeat=repeat)), devices
+            planned = session.plan(target, replace(choice, repeat=repeat))
+            return planned, devices, self._axis_of(target)
 
-        def planned(found: tuple[Plan, list[tuple[str, ...]]]) -> None:
-            plan, devices = found
+        def planned(found: tuple[Plan, list[tuple[str, ...]], str]) -> None:
+            plan, devices, axis = found
             if not plan.cost.count:
                 self.say(nothing_words(plan))
             elif plan.cost.seconds < session.ask_above_s:
                 self._start(plan)
             else:
                 offered = [target, *(item for item in others if item != target)]
-                self._ask_how(offered, devices, plan.choice, asked=True)
+                self._ask_how(offered, devices, plan.choice, axis, asked=True)
 
         self._find_out(plan, planned)
 
@@ -76,15 +82,22 @@ class Starting(Frame, inherit_bindings=False):
         """Devices that can be chosen, and how runs usually are."""
         return self.session.device_choices, self.session.default_choice
 
+    def _axis_of(self, target: Target) -> str:
+        """An axis by which its workloads can be chosen; "" for those of several definitions."""
+        rows = self.session.store.definitions(exact("name", target.definition), limit=1)
+        return next(iter(rows[0].var_axes), "") if rows else ""
+
     def _ask_how(
         self,
         targets: Sequence[Target],
         devices: Sequence[tuple[str, ...]],
         choice: Choice,
+        axis: str,
         *,
         asked: bool = False,
     ) -> None:
-        dialog = RunDialog(targets, devices, choice, self.session.plan, asked=asked)
+        form = RunForm(targets=targets, devices=devices, choice=choice, axis=axis)
+        dialog = RunDialog(form, self.session.plan, asked=asked)
         self.app.push_screen(dialog, self._dialog_ended)
 
     def _dialog_ended(self, plan: Plan | None) -> None:

@@ -33,6 +33,7 @@ def _text(
     name: str = "",
     field: str = "",
     extra: bool = False,
+    middle: bool = False,
 ) -> Field:
     """A column of a text, by the row's attribute of the same name unless that is given."""
     get: Get = attrgetter(attribute or sort)
@@ -46,6 +47,7 @@ def _text(
         reads=Reading(field) if field else None,
         value=get,
         extra=extra,
+        middle=middle,
     )
 
 
@@ -107,7 +109,14 @@ def _file(folder: str) -> Field:
         return path[path.rfind(f"/{folder}/") + 1 :]
 
     return Field(
-        "FILE", 20, lambda row: clean(get(row)), grow=60, sort="file", value=get, extra=True
+        "FILE",
+        20,
+        lambda row: clean(get(row)),
+        grow=60,
+        sort="file",
+        value=get,
+        extra=True,
+        middle=True,
     )
 
 
@@ -175,7 +184,7 @@ def _roofline(attribute: str) -> Field:
 
 
 DEFINITION_FIELDS = (
-    _text("DEFINITION", 26, "name", grow=30, name="definition"),
+    _text("DEFINITION", 26, "name", grow=30, name="definition", middle=True),
     _text("OP", 9, "op", "op_type", grow=10),
     _whole("WL", 4, "workloads"),
     _whole("SOL", 4, "solutions"),
@@ -183,7 +192,7 @@ DEFINITION_FIELDS = (
     _figure("BEST", 6, _SPEEDUP, "best_speedup"),
     _roofline("best_roofline"),
     _moment("RUN", "last_run", "last_run"),
-    _text("BEST SOLUTION", 14, "best", "best_solution", grow=24),
+    _text("BEST SOLUTION", 14, "best", "best_solution", grow=24, middle=True),
     _words("AXES", 12, "var_axes", grow=20),
     _whole("TRACES", 7, "traces", extra=True),
     _words("TAGS", 12, "tags", grow=30, extra=True),
@@ -192,7 +201,7 @@ DEFINITION_FIELDS = (
 )
 
 SOLUTION_FIELDS = (
-    _text("SOLUTION", 26, "name", grow=34, name="solution"),
+    _text("SOLUTION", 26, "name", grow=34, name="solution", middle=True),
     _text("AUTHOR", 9, "author", grow=8),
     _text("LANG", 8, "lang", "language"),
     _passed(),
@@ -231,7 +240,7 @@ TRACE_FIELDS = (
         mark=lambda row: status_mark(row.status),
         value=attrgetter("status"),
     ),
-    _text("SOLUTION", 26, "solution", grow=24),
+    _text("SOLUTION", 26, "solution", grow=24, middle=True),
     _axes("WORKLOAD", 14, 20),
     _figure("LAT us", 7, _LATENCY, "latency_ms"),
     _figure("REF us", 7, _REFERENCE, "reference_latency_ms", extra=True),
@@ -262,7 +271,7 @@ TRACE_FIELDS = (
         value=attrgetter("flags"),
     ),
     _text("DEVICE", 10, "hardware", grow=14),
-    _text("DEFINITION", 20, "definition", grow=20),
+    _text("DEFINITION", 20, "definition", grow=20, middle=True),
     _text("TIMER", 8, "timer", grow=4),
     _text("AUTHOR", 9, "author", grow=8, extra=True),
     _text("LANG", 8, "lang", "language", extra=True),

@@ -341,7 +341,7 @@ class TracePage(EvaluationPage):
 
     def bar(self) -> tuple[list[Span], list[Span]]:
         """Tabs and the solution."""
-        return self.tab_spans(), [(f"{clean(self._solution)} ", "title")]
+        return self.tab_spans(), self.beside_tabs(self._solution, "title")
 
     def copied(self) -> str:
         """Its number."""

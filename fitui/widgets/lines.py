@@ -128,13 +128,19 @@ class LineWidget(Widget, can_focus=False, inherit_bindings=False):
         return Strip(segments).crop_extend(left, left + self.size.width, self.style_of(fill))
 
 
-def fit(text: str, width: int, *, right: bool = False) -> str:
-    """Text cut or padded to a width in cells; a cut shows as ``…``."""
+def fit(text: str, width: int, *, right: bool = False, middle: bool = False) -> str:
+    """Text cut or padded to a width in cells; a cut shows as ``…``.
+
+    Args:
+        right: Pad on the left.
+        middle: Cut in the middle: names that begin alike often end differently.
+    """
     if width <= 0:
         return ""
     if text.isascii():
         if len(text) > width:
-            return text[: width - 1] + "…"
+            tail = width // 3 if middle else 0
+            return text[: width - 1 - tail] + "…" + text[len(text) - tail :]
         return text.rjust(width) if right else text.ljust(width)
     length = cell_len(text)
     if length > width:

@@ -238,7 +238,10 @@ class VirtualTable(LineWidget):
         for index in self._visible():
             if room <= 0:
                 break
-            text = fit(source.cell(row, index), widths[index], right=source.columns[index].right)
+            column = source.columns[index]
+            text = fit(
+                source.cell(row, index), widths[index], right=column.right, middle=column.middle
+            )
             mark = source.mark(row, index)
             if self._cells and on and index == self.column:
                 mark = "cursor"

@@ -16,6 +16,7 @@ class Column(Struct, frozen=True):
         grow: Cells it may take beyond that, where there is room.
         right: True for numbers.
         field: Name of the field to sort by, "" if it cannot be sorted.
+        middle: True for names, of which the end says as much as the beginning.
     """
 
     title: str
@@ -23,6 +24,7 @@ class Column(Struct, frozen=True):
     grow: int = 0
     right: bool = False
     field: str = ""
+    middle: bool = False
 
 
 class TableSource(Protocol):

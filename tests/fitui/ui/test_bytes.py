@@ -5,6 +5,7 @@ The same measuring as ``python -m benchmarks.ui``, on a dataset of three thousan
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,17 +39,23 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return prepare(tmp_path_factory.mktemp("bytes"), 3000)
 
 
-def broken(found: list[Line]) -> list[Line]:
-    """What is over its budget."""
-    return [line for line in found if not line.kept]
+def broken(measure: Callable[[], list[Line]]) -> tuple[list[Line], list[Line]]:
+    """What was measured, and what is over its budget.
+
+    It has to be so twice: where the machine is busy, two keys come to one frame.
+    """
+    found = measure()
+    over = {line.what for line in found if not line.kept}
+    again = measure() if over else []
+    return found, [line for line in again if not line.kept and line.what in over]
 
 
 @pytest.mark.parametrize("size", SIZES, ids=ui_measure.name_of)
 def test_every_screen_keeps_its_budgets(bench: Bench, size: tuple[int, int]) -> None:
     views = screens(bench)
     assert {view.split()[0] for view in views} == KINDS
-    found = ui_measure.quiet_bytes(bench, views, size)
-    assert broken(found) == []
+    found, over = broken(lambda: ui_measure.quiet_bytes(bench, views, size))
+    assert over == []
     measured = {line.what for line in found}
     for view in views:
         assert f"idle 5 s: {view}" in measured
@@ -60,7 +67,8 @@ def test_every_screen_keeps_its_budgets(bench: Bench, size: tuple[int, int]) -> 
 
 @pytest.mark.parametrize("size", SIZES, ids=ui_measure.name_of)
 def test_news_cost_what_is_to_be_seen_of_them(bench: Bench, size: tuple[int, int]) -> None:
-    assert broken(ui_measure.live(bench, size)) == []
+    _found, over = broken(lambda: ui_measure.live(bench, size))
+    assert over == []
 
 
 def test_a_terminal_that_never_answers_is_asked_three_times(root: Path, tmp_path: Path) -> None:

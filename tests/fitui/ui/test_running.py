@@ -272,7 +272,7 @@ async def test_what_takes_long_is_asked_for(
     async with start("definitions", size=size) as driver:
         await driver.press("r")
         assert "4 evaluations (2 solutions on 3), about 3 min" in driver.screen()
-        assert "5 more have a result" in driver.screen()
+        assert "5 have a result" in driver.screen()
         for label in LABELS:
             assert f"│ {label}" in driver.screen()
         await driver.press("escape")
