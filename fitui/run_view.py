@@ -154,7 +154,7 @@ class Choice(Struct, frozen=True, kw_only=True):
 
     Args:
         devices: Names; the work is spread over them.
-        timer: One of ``engine.measure.names.NAMES``.
+        timer: One of ``engine.schema.timers.NAMES``.
         confirm: Evaluate what beats all others once more; quick runs never do.
         where: Filter expression of the workloads, or "".
     """

@@ -1,27 +1,12 @@
-"""Which figures can be ranked with one another: those that were taken by the same timer.
-
-A time by ``flashinfer`` contains what the host takes, one by ``cupti`` does not: the faster of two
-solutions can be the slower one if each was timed in its own way.
-"""
+"""Means of figures that can be compared: those that were taken by the same timer."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from engine.measure.names import best_of
 from engine.schema.names import Status
 from engine.store import TraceRow
-
-
-def ranking_timer(counts: Mapping[str, int]) -> str:
-    """The timer by which figures are ranked: that of most of them, else the best of those.
-
-    Args:
-        counts: Figures by timer; "" for traces that do not name theirs, such as flashinfer-bench's.
-    """
-    most = max(counts.values(), default=0)
-    return best_of({timer for timer, number in counts.items() if number == most})
 
 
 def timer_words(timer: str) -> str:

@@ -21,9 +21,9 @@ from msgspec import Struct, field
 
 from engine.measure.activity import Record
 from engine.measure.cuda import NOTHING, complete
-from engine.measure.names import FLASHINFER, FLASHINFER_EVENTS
 from engine.measure.timers import CannotMeasure, Sample
 from engine.measure.trials import ESTIMATE_CALLS, FIRST_CALLS, TIMED_CALLS, WARMUP_CALLS
+from engine.schema.timers import FLASHINFER, FLASHINFER_EVENTS
 
 VARIES = "device work varies"
 """What one call puts on the device is not what another does; flashinfer-bench refuses that."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from msgspec import Struct, field
 
-from engine.measure.names import FLASHINFER
+from engine.schema.timers import FLASHINFER
 
 if TYPE_CHECKING:
     from engine.measure.flashinfer_timer import FlashinferTimer

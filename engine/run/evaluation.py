@@ -16,7 +16,6 @@ from msgspec import Struct, field, structs
 from engine.evaluate.facts import Check
 from engine.evaluate.registry import Plan
 from engine.evaluate.verdict import judge_form, judge_values
-from engine.measure.names import FLASHINFER
 from engine.measure.roofline import Limit
 from engine.measure.statistics import Summary
 from engine.run import protocol
@@ -34,6 +33,7 @@ from engine.run.timing import Series, Timing, take_turns
 from engine.schema.definition import Definition
 from engine.schema.endings import Ending
 from engine.schema.run import Kind, Settings
+from engine.schema.timers import FLASHINFER
 from engine.schema.workload import Workload
 
 SURVIVES = (Ending.PASSED, Ending.WRONG_SHAPE, Ending.WRONG_DTYPE, Ending.WRONG_VALUES)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from importlib import metadata
 
-from engine.measure.names import best_of
 from engine.run.devices import Device
 from engine.run.plan import Job
 from engine.run.record import settings_hash
 from engine.schema.names import Status
 from engine.schema.run import Request
+from engine.schema.timers import best_of
 from engine.store import TraceStore
 from engine.store.rows import TraceRow
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from engine.measure.names import FLASHINFER
 from engine.measure.statistics import (
     Summary,
     block_size,
@@ -22,6 +21,7 @@ from engine.measure.trials import ALL_TIMED, ALL_UNTIMED, summarise_trials
 from engine.run import protocol
 from engine.run.process import ChildBrokeProtocol
 from engine.schema.run import Settings
+from engine.schema.timers import FLASHINFER
 
 WARMUP_CALLS = 2
 WARM_CALLS = 12

@@ -25,7 +25,6 @@ from engine.build.library import load_library
 from engine.build.loader import BuildFailure, load_entry
 from engine.measure.cpu import timing_cpus
 from engine.measure.flashinfer_timer import FlashinferTimer
-from engine.measure.names import FLASHINFER
 from engine.measure.timers import CannotMeasure, Sample, Timer, make_timer, make_trial_timer
 from engine.measure.trials import ALL_TIMED, TRIALS
 from engine.run import protocol
@@ -34,6 +33,7 @@ from engine.run.memory import map_sealed, write_sealed
 from engine.run.room import device_memory, give_back, has_room_for_copies
 from engine.run.tensors import describe, fresh_copy, poisoned, read_tensors
 from engine.run.traceback_text import failure_of
+from engine.schema.timers import FLASHINFER
 
 Reply = tuple[Any, tuple[int, ...]]
 MOST_KERNELS = 2000

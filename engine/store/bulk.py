@@ -20,7 +20,14 @@ from engine.store import ingest
 from engine.store.derive import touch
 from engine.store.index import Index
 from engine.store.scan import Found
-from engine.store.settle import add_cells, cell_of, documented_version, score_group, settle_some
+from engine.store.settle import (
+    add_cells,
+    cell_of,
+    documented_version,
+    rank,
+    score_group,
+    settle_some,
+)
 from engine.store.slim import COLUMNS, Row
 from engine.store.tables import ALARMING, TRACE_INDEXES
 from engine.store.workers import decode_files
@@ -33,14 +40,16 @@ _PASSED = "PASSED"
 _DEFINITION, _SOLUTION, _WORKLOAD, _STATUS, _VERSION = map(
     COLUMNS.index, ("definition", "solution", "workload", "status", "version")
 )
-_SPEEDUP, _ROOFLINE, _FLAGS, _TIME = map(COLUMNS.index, ("speedup", "roofline", "flags", "time"))
+_SPEEDUP, _ROOFLINE, _FLAGS, _TIME, _TIMER = map(
+    COLUMNS.index, ("speedup", "roofline", "flags", "time", "timer")
+)
 _INSERT = (
     f"INSERT INTO trace(id, {', '.join(COLUMNS)}) VALUES({', '.join('?' * (len(COLUMNS) + 1))})"
 )
 
 _Key = tuple[int, int, int, int]
-_Newest = tuple[float, int, int, int, int, float | None, float | None, int, float | None]
-"""Of a cell: moment, place of its file, line, id, passed, speedup, roofline, flags, time."""
+_Newest = tuple[float, int, int, int, int, int, float | None, float | None, int, float | None]
+"""Of a cell: moment, place of its file, line, id, passed, timer, speedup, roofline, flags, time."""
 
 
 class _Load:
@@ -129,6 +138,7 @@ class _Load:
         )
         for (definition, solution), current in groups.items():
             score_group(self._connection, definition, solution, current)
+        rank(self._connection, {definition for definition, _solution in groups})
 
     def _add_cells(self, newest: dict[_Key, _Newest]) -> dict[tuple[int, int], int]:
         """Rows of ``cell``, and the marks of the latest; solutions without document are stale."""
@@ -157,9 +167,9 @@ class _Load:
         add_cells(
             self._connection,
             (
-                cell_of(key, count, trace, passed, speedup, roofline, flags in alarming, time)
+                cell_of(key, count, trace, timer, passed, speed, share, flags in alarming, time)
                 for key, (count, line) in merged.items()
-                for trace, passed, speedup, roofline, flags, time in (line[3:],)
+                for trace, passed, timer, speed, share, flags, time in (line[3:],)
             ),
         )
         self._connection.executemany(
@@ -173,8 +183,8 @@ class _Load:
 _cell_of: Callable[[Row], _Key] = itemgetter(
     _DEFINITION + 1, _SOLUTION + 1, _WORKLOAD + 1, _VERSION + 1
 )
-_figures_of: Callable[[Row], tuple[float | None, float | None, int, float | None]] = itemgetter(
-    _SPEEDUP + 1, _ROOFLINE + 1, _FLAGS + 1, _TIME + 1
+_figures_of: Callable[[Row], tuple[int, float | None, float | None, int, float | None]] = (
+    itemgetter(_TIMER + 1, _SPEEDUP + 1, _ROOFLINE + 1, _FLAGS + 1, _TIME + 1)
 )
 
 

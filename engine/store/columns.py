@@ -40,11 +40,13 @@ _DEFINITIONS = Table(
           sum(s.n_alarms * s.current) AS alarms, max(s.last_run) AS last_run
         FROM score s JOIN name n ON n.id = s.definition GROUP BY s.definition) r
         ON r.name = d.name
-      LEFT JOIN (SELECT n.text AS name, b.text AS solution, s.geomean, s.roofline,
-          row_number() OVER (PARTITION BY s.definition
-            ORDER BY s.n_failed > 0, s.n_passed DESC, s.geomean DESC, b.text) AS place
-        FROM score s JOIN name n ON n.id = s.definition JOIN name b ON b.id = s.solution
-        WHERE s.current AND s.n_passed AND s.geomean IS NOT NULL) g
+      LEFT JOIN (SELECT n.text AS name, b.text AS solution, i.text AS timer, m.geomean,
+          m.roofline, row_number() OVER (PARTITION BY m.definition
+            ORDER BY s.n_failed > 0, m.n_passed DESC, m.geomean DESC, b.text) AS place
+        FROM ranking q JOIN mean m USING (definition, timer)
+        JOIN score s USING (definition, solution, version) JOIN name n ON n.id = m.definition
+        JOIN name b ON b.id = m.solution JOIN name i ON i.id = m.timer
+        WHERE s.current AND m.geomean IS NOT NULL) g
         ON g.name = d.name AND g.place = 1
       LEFT JOIN (SELECT definition, count(*) AS n FROM workload WHERE standing = 2
         GROUP BY definition) w ON w.definition = d.name
@@ -67,6 +69,7 @@ _DEFINITIONS = Table(
         "best_solution": Field("ifnull(g.solution, '')"),
         "best_speedup": _number("g.geomean"),
         "best_roofline": _number("g.roofline"),
+        "best_timer": Field("ifnull(g.timer, '')"),
         "n_alarms": _number("ifnull(r.alarms, 0)"),
         "last_run": Field("r.last_run", Form.AGE),
         **_PLACE,
@@ -78,6 +81,7 @@ _DEFINITIONS = Table(
         "sol": "best_solution",
         "solution": "best_solution",
         "best": "best_solution",
+        "timer": "best_timer",
         "speedup": "best_speedup",
         "roofline": "best_roofline",
         "age": "last_run",
@@ -98,6 +102,9 @@ _SOLUTIONS = Table(
         r.solution = (SELECT id FROM name WHERE kind = 'solution' AND text = s.name) AND
         r.version = (SELECT id FROM name WHERE kind = 'version' AND text = s.version) AND
         r.definition = (SELECT id FROM name WHERE kind = 'definition' AND text = s.definition)
+      LEFT JOIN ranking q ON q.definition = r.definition
+      LEFT JOIN mean m ON m.definition = r.definition AND m.solution = r.solution
+        AND m.version = r.version AND m.timer = q.timer
       LEFT JOIN (SELECT definition, count(*) AS n FROM workload WHERE standing = 2
         GROUP BY definition) w ON w.definition = s.definition""",
     always="s.standing > 0",
@@ -112,8 +119,8 @@ _SOLUTIONS = Table(
         "n_workloads": _number("ifnull(w.n, 0)"),
         "n_passed": _number("ifnull(r.n_passed, 0)"),
         "n_failed": _number("ifnull(r.n_failed, 0)"),
-        "geomean_speedup": _number("r.geomean"),
-        "roofline": _number("r.roofline"),
+        "geomean_speedup": _number("m.geomean"),
+        "roofline": _number("m.roofline"),
         "n_alarms": _number("ifnull(r.n_alarms, 0)"),
         "last_run": Field("r.last_run", Form.AGE),
         "op_type": Field("ifnull(d.op_type, '')"),

@@ -15,11 +15,13 @@ class DefinitionRow(Struct, frozen=True, kw_only=True):
         n_passed: (solution, workload) pairs whose latest evaluation of the solution's current
             version passed.
         n_failed: The same for those that did not pass.
-        best_solution: The solution without failures, with the most workloads passed, with the
-            highest geometric mean of speedups, in this order; "" where none passed.
+        best_solution: Of those that were timed by what most were timed by, the solution without
+            failures, with the most workloads passed, with the highest geometric mean of
+            speedups, in this order; "" where none passed.
         best_speedup: That geometric mean.
         best_roofline: Percent of the limit that this solution reaches, as
             :class:`SolutionRow` has it.
+        best_timer: The timer of these figures.
         n_alarms: Pairs, as for ``n_passed``, whose times cannot be true.
         last_run: Unix seconds of the newest evaluation.
         file: Path of the document.
@@ -41,6 +43,7 @@ class DefinitionRow(Struct, frozen=True, kw_only=True):
     best_solution: str
     best_speedup: float | None
     best_roofline: float | None
+    best_timer: str
     n_alarms: int
     last_run: float | None
     file: str
@@ -56,9 +59,10 @@ class SolutionRow(Struct, frozen=True, kw_only=True):
         n_workloads: Workloads of its definition.
         n_passed: Workloads whose latest evaluation of this version passed.
         n_failed: Workloads whose latest evaluation of this version did not pass.
-        geomean_speedup: Over the workloads that passed.
+        geomean_speedup: Over the workloads that passed by the timer by which the solutions of the
+            definition are ranked: that of most of them.
         roofline: Percent of the shortest time that the device allows, as a geometric mean over
-            the workloads that passed and where it is known.
+            these workloads, where it is known.
         n_alarms: Workloads whose latest evaluation of this version has a time that cannot be true
             (``engine.schema.flags``).
         last_run: Unix seconds of the newest evaluation of this version.

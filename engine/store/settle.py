@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from engine.schema.timers import ranking_timer
 from engine.store.derive import touch
 from engine.store.index import Index
 from engine.store.tables import ALARMING
@@ -34,6 +35,7 @@ class _Line(NamedTuple):
     speedup: float | None
     roofline: float | None
     alarm: int
+    timer: int
     duplicate: int
     latest: int
 
@@ -45,7 +47,7 @@ class _Line(NamedTuple):
 
 _LINES = f"""
 SELECT t.id, t.workload, t.version, v.text, t.identity, t.time, s.text = 'PASSED', t.speedup,
-  t.roofline, t.flags != 0 AND t.flags IN ({ALARMING}), t.duplicate, t.latest
+  t.roofline, t.flags != 0 AND t.flags IN ({ALARMING}), t.timer, t.duplicate, t.latest
 FROM trace t JOIN file f ON f.id = t.file JOIN name v ON v.id = t.version
 JOIN name s ON s.id = t.status
 WHERE t.solution = ? AND t.definition = ? {{}} ORDER BY f.layer, f.path, t.line
@@ -69,6 +71,7 @@ def settle_some(connection: sqlite3.Connection) -> None:
     ).fetchall()
     for (definition, solution), cells in groupby(stale, key=lambda row: row[:2]):
         settle_group(connection, definition, solution, [row[2] for row in cells])
+    rank(connection, {row[0] for row in stale})
     connection.executemany(
         "DELETE FROM stale WHERE definition = ? AND solution = ? AND workload = ?", stale
     )
@@ -163,6 +166,7 @@ def _settle_cell(
                 (*key, version),
                 counts[version],
                 line.id,
+                line.timer,
                 line.passed,
                 line.speedup,
                 line.roofline,
@@ -176,13 +180,14 @@ def _settle_cell(
 
 def add_cells(connection: sqlite3.Connection, rows: Iterable[tuple[object, ...]]) -> None:
     """Insert rows of the table ``cell``."""
-    connection.executemany("INSERT INTO cell VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    connection.executemany("INSERT INTO cell VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def cell_of(
     key: tuple[int, int, int, int],
     count: int,
     trace: int,
+    timer: int,
     passed: int,
     speedup: float | None,
     roofline: float | None,
@@ -190,9 +195,8 @@ def cell_of(
     time: float | None,
 ) -> tuple[object, ...]:
     """A row of the table ``cell``: how many traces, and what the newest of them says."""
-    if not passed:
-        return (*key, count, trace, passed, None, None, alarm, time)
-    return (*key, count, trace, passed, _logarithm(speedup), _logarithm(roofline), alarm, time)
+    figures = (_logarithm(speedup), _logarithm(roofline)) if passed else (None, None)
+    return (*key, count, trace, timer, passed, *figures, alarm, time)
 
 
 def _logarithm(value: float | None) -> int | None:
@@ -209,20 +213,26 @@ def score_group(
     key = (definition, solution)
     run = connection.execute
     sums = run(
-        "SELECT version, sum(n_traces), sum(passed), count(*) - sum(passed), sum(ln), count(ln), "
-        "sum(roofline), count(roofline), sum(alarm), max(time) "
+        "SELECT version, sum(n_traces), sum(passed), count(*) - sum(passed), sum(alarm), max(time) "
         "FROM cell WHERE definition = ? AND solution = ? GROUP BY version",
         key,
     ).fetchall()
     run("DELETE FROM score WHERE definition = ? AND solution = ?", key)
     connection.executemany(
-        "INSERT INTO score VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO score VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(*key, version, version == current, *rest) for version, *rest in sums],
+    )
+    logs = run(
+        "SELECT version, timer, count(*), sum(ln), count(ln), sum(roofline), count(roofline) "
+        "FROM cell WHERE definition = ? AND solution = ? AND passed GROUP BY version, timer",
+        key,
+    ).fetchall()
+    run("DELETE FROM mean WHERE definition = ? AND solution = ?", key)
+    connection.executemany(
+        "INSERT INTO mean VALUES(?, ?, ?, ?, ?, ?, ?)",
         [
-            (
-                *(*key, version, version == current, traces, passed, failed, _geomean(ln, n)),
-                *(_geomean(shares, known), alarms, last),
-            )
-            for version, traces, passed, failed, ln, n, shares, known, alarms, last in sums
+            (*key, version, timer, passed, _geomean(ln, n), _geomean(shares, known))
+            for version, timer, passed, ln, n, shares, known in logs
         ],
     )
     run("DELETE FROM tally WHERE definition = ? AND solution = ?", key)
@@ -231,6 +241,25 @@ def score_group(
         "WHERE definition = ? AND solution = ? AND duplicate = 0 GROUP BY status",
         key,
     )
+
+
+def rank(connection: sqlite3.Connection, definitions: Iterable[int]) -> None:
+    """Choose by which timer the solutions of each of these definitions are ranked."""
+    for definition in definitions:
+        counts = {
+            name: (passed, timer)
+            for name, passed, timer in connection.execute(
+                "SELECT n.text, sum(m.n_passed), m.timer FROM mean m JOIN name n ON n.id = m.timer "
+                "JOIN score s USING (definition, solution, version) "
+                "WHERE m.definition = ? AND s.current GROUP BY m.timer",
+                (definition,),
+            )
+        }
+        connection.execute("DELETE FROM ranking WHERE definition = ?", (definition,))
+        if counts:
+            chosen = ranking_timer({name: passed for name, (passed, _timer) in counts.items()})
+            row = (definition, counts[chosen][1])
+            connection.execute("INSERT INTO ranking VALUES(?, ?)", row)
 
 
 def _geomean(ln: int | None, count: int) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.schema.flags import ALARMS
 
-VERSION = 5
+VERSION = 6
 APPLICATION = 0x46495455
 
 TABLES = """
@@ -71,21 +71,30 @@ CREATE TABLE trace(
   identity INT NOT NULL, duplicate INT NOT NULL DEFAULT 0, latest INT NOT NULL DEFAULT 0);
 
 -- Sums over the traces of one version of one solution on one workload, each counted once; trace,
--- passed, ln, roofline, alarm and time are those of the newest. ln: of its speedup, in units of
--- 2^-32, so that sums of it are exact in any order; roofline: the same of the share of the limit.
+-- timer, passed, ln, roofline, alarm and time are those of the newest. ln: of its speedup, in units
+-- of 2^-32, so that sums of it are exact in any order; roofline: the same of the share of the
+-- limit.
 CREATE TABLE cell(
   definition INT NOT NULL, solution INT NOT NULL, workload INT NOT NULL, version INT NOT NULL,
-  n_traces INT NOT NULL, trace INT NOT NULL, passed INT NOT NULL, ln INT, roofline INT,
-  alarm INT NOT NULL, time REAL,
+  n_traces INT NOT NULL, trace INT NOT NULL, timer INT NOT NULL, passed INT NOT NULL, ln INT,
+  roofline INT, alarm INT NOT NULL, time REAL,
   PRIMARY KEY(definition, solution, workload, version)) WITHOUT ROWID;
 
 -- Sums over the cells of one version of one solution; current: the version that counts.
 CREATE TABLE score(
   definition INT NOT NULL, solution INT NOT NULL, version INT NOT NULL, current INT NOT NULL,
-  n_traces INT NOT NULL, n_passed INT NOT NULL, n_failed INT NOT NULL, geomean REAL,
-  roofline REAL, n_alarms INT NOT NULL, last_run REAL,
-  PRIMARY KEY(definition, solution, version)) WITHOUT ROWID;
+  n_traces INT NOT NULL, n_passed INT NOT NULL, n_failed INT NOT NULL, n_alarms INT NOT NULL,
+  last_run REAL, PRIMARY KEY(definition, solution, version)) WITHOUT ROWID;
 CREATE INDEX score_solution ON score(solution, version);
+
+-- Means over those of these cells that passed by one timer: others cannot be compared with them.
+CREATE TABLE mean(
+  definition INT NOT NULL, solution INT NOT NULL, version INT NOT NULL, timer INT NOT NULL,
+  n_passed INT NOT NULL, geomean REAL, roofline REAL,
+  PRIMARY KEY(definition, solution, version, timer)) WITHOUT ROWID;
+
+-- By which timer the solutions of a definition are ranked.
+CREATE TABLE ranking(definition INTEGER PRIMARY KEY, timer INT NOT NULL);
 
 -- How many traces of a solution ended how.
 CREATE TABLE tally(

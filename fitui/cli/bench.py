@@ -32,11 +32,11 @@ from types import FrameType
 
 from msgspec.structs import replace
 
-from engine.measure.names import FLASHINFER, NAMES
 from engine.run.client import RunHandle, cancel, list_runs, submit
 from engine.run.cost import Earlier
 from engine.run.devices import Device, find_devices
 from engine.schema.run import QUICK, Busy, Settings
+from engine.schema.timers import FLASHINFER, NAMES
 from engine.store import TraceStore, resolve_layers
 from fitui import format as form
 from fitui.cli.follow import follow

@@ -8,10 +8,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.measure.names import FLASHINFER, FLASHINFER_EVENTS
 from engine.run.client import RunHandle
 from engine.run.progress import Cell
 from engine.schema import Status, describe_axes
+from engine.schema.timers import FLASHINFER, FLASHINFER_EVENTS
 from fitui.cli.follow import as_json, ends, exit_status, follow
 from fitui.cli.output import Column, format_latency, format_ratio, print_json, print_table
 

@@ -246,6 +246,8 @@ def _best(row: DefinitionRow) -> str:
     if not row.best_solution:
         return ""
     text = f"{format_ratio(row.best_speedup)} over the reference"
+    if row.best_timer:
+        text += f" by {row.best_timer}"
     if row.best_roofline is not None:
         text += f", {format_roofline(row.best_roofline)} % roofline"
     return f"{row.best_solution} ({text})"

@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from engine.measure.names import FLASHINFER
 from engine.schema.run import Busy, Request
+from engine.schema.timers import FLASHINFER
 from engine.store import resolve_layers
 from fitui import format as form
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec.structs import replace
-
-from engine.insight.ranking import geomeans, ranking_timer, timer_words
-from engine.store import QueryError, SolutionRow, WorkloadRow
+from engine.insight.ranking import timer_words
+from engine.schema.timers import ranking_timer
+from engine.store import SolutionRow, WorkloadRow
 from fitui.format import clean
 from fitui.run_view import Target
 from fitui.screens.fields import axes_text
 from fitui.screens.marks import Marking
-from fitui.screens.rows import FetchedRows, listed_rows
+from fitui.screens.rows import FetchedRows
 from fitui.screens.store_fields import SOLUTION_FIELDS, WORKLOAD_FIELDS
 from fitui.screens.store_list import StoreTab, TraceList, without
 from fitui.screens.targets import (
@@ -22,11 +21,8 @@ from fitui.screens.targets import (
     solution_target,
 )
 from fitui.view import View
-from fitui.where import exact, shifted, within
+from fitui.where import exact
 from fitui.widgets.lines import Span
-
-_SPEEDUP = "speedup"
-"""What the column of mean speedups is sorted by."""
 
 DEFINITION_TABS = (
     ("", "overview"),
@@ -149,30 +145,11 @@ class SolutionsTab(DefinitionTab, Marking):
         return marked_solutions(self.view.subject, keys)
 
     def load(self, words: str, sort: str) -> FetchedRows:
-        """Rows from the store; mean speedups of one timer only."""
-        store, where = self.session.store, exact("definition", self.view.subject)
-        counts = store.facet("traces", "timer", f"{where} is:latest status:PASSED")
-        if len(counts) < 2:
-            # The index has added up figures that can be compared.
-            self.timer = None
-            return super().load(words, sort)
-        self.timer = ranking_timer(counts)
-        means = geomeans(store.matrix(self.view.subject), self.timer)
-        where, offset = within(where, words)
-        try:
-            rows = store.solutions(where=where, sort=sort)
-        except QueryError as error:
-            raise shifted(error, offset) from None
-        rows = [
-            replace(row, geomean_speedup=means.get(row.name) if row.current else None)
-            for row in rows
-        ]
-        first = sort.partition(",")[0]
-        if first.lstrip("-") == _SPEEDUP:
-            # What follows it in the sort has ordered the rows already, and stays among equals.
-            rows.sort(key=lambda row: row.geomean_speedup or 0.0, reverse=first.startswith("-"))
-            rows.sort(key=lambda row: row.geomean_speedup is None)
-        return listed_rows(self.fields, rows, self.key_of)
+        """Rows from the store; where there are several timers, which of them counts."""
+        where = exact("definition", self.view.subject)
+        counts = self.session.store.facet("traces", "timer", f"{where} is:latest status:PASSED")
+        self.timer = ranking_timer(counts) if len(counts) > 1 else None
+        return super().load(words, sort)
 
     def bar(self) -> tuple[list[Span], list[Span]]:
         """By which timer speedups are, where there are others."""

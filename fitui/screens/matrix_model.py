@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeGuard
 
-from engine.insight.ranking import geomeans, ranking_timer
+from engine.insight.ranking import geomeans
 from engine.run.progress import Cell
 from engine.schema.flags import is_alarm
 from engine.schema.run import Kind
+from engine.schema.timers import ranking_timer
 from engine.store import SolutionRow, TraceRow, WorkloadRow
 from fitui import format as form
 from fitui.format import clean, workload_labels

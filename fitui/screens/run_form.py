@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from engine.measure.names import NAMES
 from engine.run.prepare import LEVEL
 from engine.schema.run import Busy
+from engine.schema.timers import NAMES
 from fitui import format as form
 from fitui.run_view import Choice, Repeat, Target
 

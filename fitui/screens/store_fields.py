@@ -194,6 +194,7 @@ DEFINITION_FIELDS = (
     _moment("RUN", "last_run", "last_run"),
     _text("BEST SOLUTION", 14, "best", "best_solution", grow=24, middle=True),
     _words("AXES", 12, "var_axes", grow=20),
+    _text("TIMER", 8, "timer", "best_timer", grow=4, extra=True),
     _whole("TRACES", 7, "traces", extra=True),
     _words("TAGS", 12, "tags", grow=30, extra=True),
     _text("DESCRIPTION", 20, "description", grow=60, extra=True),

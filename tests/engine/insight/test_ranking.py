@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.insight.ranking import geomeans, ranking_timer, timer_words
+from engine.insight.ranking import geomeans, timer_words
+from engine.schema.timers import ranking_timer
 from engine.store import TraceRow
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.measure.names import best_of
 from engine.measure.trials import ALL_TIMED, ALL_UNTIMED, TIMED_CALLS, summarise_trials
+from engine.schema.timers import best_of
 
 
 def test_the_plan_is_flashinfer_benchs() -> None:

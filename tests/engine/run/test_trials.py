@@ -10,7 +10,6 @@ import pytest
 import torch
 from msgspec.structs import replace
 
-from engine.measure.names import FLASHINFER
 from engine.measure.timers import CannotMeasure, Sample
 from engine.measure.trials import ALL_TIMED, ALL_UNTIMED, TIMED_CALLS
 from engine.run import protocol
@@ -18,6 +17,7 @@ from engine.run.process import ChildBrokeProtocol
 from engine.run.timing import Series, take_turns
 from engine.run.worker import Worker
 from engine.schema import Kind, Settings
+from engine.schema.timers import FLASHINFER
 
 from .conftest import GOOD, LIMITS, run_to_end, write_dataset
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable
+from math import isclose
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from engine.store import TraceStore
+from engine.insight.ranking import geomeans
+from engine.schema.timers import ranking_timer
+from engine.store import DefinitionRow, TraceStore
 
 Answers = dict[str, list[str]]
 
@@ -48,7 +51,7 @@ _FILTERS = {
         "roofline>50",
         "is:alarm",
     ],
-    "definitions": ["traces>3", "best:s1", "op:moe", "roofline>50", "is:alarm"],
+    "definitions": ["traces>3", "best:s1", "op:moe", "roofline>50", "is:alarm", "timer:cupti"],
     "workloads": ["axis.M>16", "problem:missing"],
     "cells": [
         "status:none",
@@ -178,12 +181,32 @@ def contradictions(store: TraceStore) -> list[str]:
     for known in store.definitions():
         if known.n_traces != by_definition[known.name]:
             wrong.append(f"{known.name} has {by_definition[known.name]} traces: {known.n_traces}")
+        wrong += _mixed(store, known)
     for row in rows[:5]:
         document = store.trace(row.id)
         assert document.evaluation is not None
         told = (document.solution, document.evaluation.status, document.evaluation.timestamp)
         if told != (row.solution, row.status, row.timestamp):
             wrong.append(f"the document of a row is another one: {row}")
+    return wrong
+
+
+def _mixed(store: TraceStore, known: DefinitionRow) -> list[str]:
+    """Where means are not those of one timer."""
+    found = store.matrix(known.name)
+    timers = Counter(row.timer for row in found if row.status == "PASSED")
+    timer = ranking_timer(timers)
+    means = geomeans(found, timer)
+    wrong = []
+    for row in store.solutions(f"definition={known.name} is:latest"):
+        mean = means.get(row.name)
+        if not isclose(row.geomean_speedup or 0, mean or 0, rel_tol=1e-6):
+            wrong.append(f"{row.name} is {mean} by {timer!r}: {row.geomean_speedup}")
+    best = means.get(known.best_solution)
+    if means and (known.best_timer, bool(best)) != (timer, True):
+        wrong.append(f"{known.name} is ranked by {timer!r}: {known.best_timer!r}")
+    if not isclose(known.best_speedup or 0, best or 0, rel_tol=1e-6):
+        wrong.append(f"the best of {known.name} is {best}: {known.best_speedup}")
     return wrong
 
 

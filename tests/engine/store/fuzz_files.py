@@ -376,6 +376,8 @@ class Files:
         libs = {}
         if self._random.random() < 0.4:
             libs["solution"] = pick(["v1", "v2"])
+        if self._random.random() < 0.7:
+            libs["timer"] = pick(["cupti", "cupti", "flashinfer", "cpu-clock", "sundial"])
         if self._random.random() < 0.4:
             libs.update(run=pick(["r1", "r2"]), evaluation=f"e{self._random.randrange(30)}")
             libs.update(note=pick(["", "a", "b"]), commit=pick(["", "0a1b"]))

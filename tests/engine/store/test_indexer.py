@@ -67,10 +67,13 @@ def tables(store: TraceStore) -> dict[str, list[object]]:
     name = "(SELECT text FROM name WHERE id = {})"
     group = f"{name.format('definition')}, {name.format('solution')}"
     columns = {
-        "cell": f"{group}, {name.format('workload')}, {name.format('version')}, n_traces, passed, "
-        "ln, time",
+        "cell": f"{group}, {name.format('workload')}, {name.format('version')}, n_traces, "
+        f"{name.format('timer')}, passed, ln, time",
         "score": f"{group}, {name.format('version')}, current, n_traces, n_passed, n_failed, "
-        "geomean, last_run",
+        "last_run",
+        "mean": f"{group}, {name.format('version')}, {name.format('timer')}, n_passed, geomean, "
+        "roofline",
+        "ranking": f"{name.format('definition')}, {name.format('timer')}",
         "tally": f"{group}, {name.format('status')}, n",
         "file": "path, size, done, crc, lines",
     }

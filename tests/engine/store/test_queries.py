@@ -33,6 +33,35 @@ def test_the_best_solution_is_one_without_failures(store: TraceStore) -> None:
     assert row.best_speedup == pytest.approx((1.0 * 0.5) ** 0.5)
 
 
+def test_figures_of_several_timers_are_never_put_together(dataset: Dataset) -> None:
+    for name in ("host", "both"):
+        dataset.put(f"solutions/{name}.json", solution(name))
+    dataset.append(
+        "traces/ada/gemm/timers.jsonl",
+        *(trace("slow", name, day=20, latency=0.02, timer="cupti") for name in ("w1", "w2")),
+        *(trace("host", name, day=20, latency=0.001, timer="flashinfer") for name in ("w1", "w2")),
+        trace("both", "w1", day=20, latency=0.04, timer="cupti"),
+        trace("both", "w2", day=20, latency=0.001, timer="flashinfer"),
+    )
+    with TraceStore.open(dataset.root) as store:
+        row = store.definitions()[0]
+        # Three cells each: the better of the two timers.
+        assert (row.best_solution, row.best_timer) == ("slow", "cupti")
+        assert row.best_speedup == pytest.approx(2.0)
+        means = {item.name: item.geomean_speedup for item in store.solutions()}
+        assert means["both"] == pytest.approx(1.0)
+        assert means["host"] is None
+        dataset.append(
+            "traces/ada/gemm/timers.jsonl",
+            trace("both", "w1", day=21, latency=0.001, timer="flashinfer"),
+        )
+        store.refresh()
+        row = store.definitions()[0]
+        assert (row.best_solution, row.best_timer) == ("both", "flashinfer")
+        assert row.best_speedup == pytest.approx(40.0)
+        assert {item.name for item in store.solutions("speedup>1")} == {"both", "host"}
+
+
 def test_a_solution_row_has_its_own_results(store: TraceStore) -> None:
     fast = store.solutions("sol=fast")[0]
     assert (fast.n_workloads, fast.n_passed, fast.n_failed) == (2, 1, 1)
