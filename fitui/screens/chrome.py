@@ -32,37 +32,53 @@ def crumb_spans(trail: Trail, page: Page, room: int) -> list[Span]:
     """From the outermost view to this one; where that is a place of its own, all places.
 
     Args:
-        room: Cells; the names that are furthest out are cut first.
+        room: Cells; the names that are furthest out are cut first, and then left out.
     """
     title = clean(page.crumb())
     if len(trail) == 1:
-        places = _place_spans(trail[0], title)
-        if places and sum(cell_len(text) for text, _style in places) <= room:
-            return places
+        for titled in range(len(_PLACES), -1, -1):
+            places = _place_spans(trail[0], title, titled)
+            if places and sum(cell_len(text) for text, _style in places) <= room:
+                return places
     names = [_short(view) for view in trail[:-1]]
     if names:
         # A tab of what stands before it needs no second name.
         title = title.removeprefix(f"{names[-1]} > ")
-    names.append(title)
-    over = sum(cell_len(name) + len(_INTO) for name in names) - room
     for at, name in enumerate(names):
-        wide = cell_len(name)
-        if over > 0 and wide > _LEAST:
-            names[at] = fit(name, max(_LEAST, wide - over), middle=True)
-            over -= wide - cell_len(names[at])
-    *outer, title = names
+        names[at] = _shortened(name, _over([*names, title], room))
+    outer = names
+    for gone in range(1, len(names) + 1):
+        if _over([*outer, title], room) > 0:
+            outer = ["…", *names[gone:]]
+    title = _shortened(title, _over([*outer, title], room))
     return [(" ", ""), *((f"{name}{_INTO}", "dim") for name in outer), (title, "title")]
 
 
-def _place_spans(view: View, title: str) -> list[Span]:
-    """The views that a digit leads to; nothing where this is none of them."""
+def _over(names: Sequence[str], room: int) -> int:
+    """Cells by which names are too wide together."""
+    return 1 + sum(map(cell_len, names)) + len(_INTO) * (len(names) - 1) - room
+
+
+def _shortened(name: str, by: int) -> str:
+    wide = cell_len(name)
+    return fit(name, max(_LEAST, wide - by), middle=True) if by > 0 and wide > _LEAST else name
+
+
+def _place_spans(view: View, title: str, titled: int) -> list[Span]:
+    """The views that a digit leads to; nothing where this is none of them.
+
+    Args:
+        titled: How many are named, besides this one; of the others there is the digit.
+    """
     if view.kind not in _PLACES:
         return []
     spans: list[Span] = []
-    for kind, command in _PLACES.items():
-        here = kind == view.kind
+    for at, (kind, command) in enumerate(_PLACES.items()):
         spans.append((f" {command.keys[0]}", "accent"))
-        spans.append((f"[{title}]" if here else f" {command.title} ", "chosen" if here else "dim"))
+        if kind == view.kind:
+            spans.append((f"[{title}]", "chosen"))
+        elif at < titled:
+            spans.append((f" {command.title} ", "dim"))
     return spans
 
 
@@ -94,7 +110,8 @@ def run_spans(session: Session, seen: float, now: float) -> list[Span]:
     ended = last.finished or last.request.created if last else 0.0
     if last is None or ended <= seen or now - ended > RECENT_S:
         return []
-    text = f"  run {last.state} {last.ended}/{len(last.cells)}"
+    state = "" if last.state == "finished" else f"{last.state} "
+    text = f"  run {state}{last.ended}/{len(last.cells)}"
     if last.failed:
         return [(text, "dim"), (f" {last.failed} failed", "failed"), (" ", "")]
     return [(text, "failed" if last.broken else "passed"), (" ", "")]

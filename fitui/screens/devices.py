@@ -70,7 +70,7 @@ def _others(row: Any) -> str:
 DEVICE_FIELDS = (
     Field("DEVICE", 7, lambda r: _d(r).device),
     Field("USE", 5, _use, mark=_use_mark),
-    Field("MEMORY", 16, lambda r: memory_words(_d(r)), right=True),
+    Field("MEMORY", 17, lambda r: memory_words(_d(r)), right=True),
     Field("BUSY", 8, lambda r: busy_words(_d(r)), right=True),
     Field("MHz", 10, _clocks, right=True, mark=lambda r: "warn" if _throttled(r) else ""),
     Field("C", 3, _temperature, right=True),
