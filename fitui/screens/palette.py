@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from operator import itemgetter
 
 from msgspec import Struct
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.message import Message
 
 from fitui.command_table import Command
 from fitui.commands import shown_key
 from fitui.screens.dialog import Dialog
+from fitui.screens.patience import Patience, Wanted
 from fitui.screens.rows import Field, listed_rows
 from fitui.themes import LOOKS
 from fitui.view import KINDS, View, ViewError, parse_view
@@ -29,6 +32,10 @@ class Item(Struct, frozen=True):
     command: str = ""
     view: View | None = None
     theme: str = ""
+
+
+class NamesFound(Message):
+    """The names of what can be gone to are there."""
 
 
 class PaletteBar(FilterBar):
@@ -49,10 +56,13 @@ class PaletteBar(FilterBar):
             self._move(steps[key])
 
 
+_FEW = 100
+"""Where fewer items have a text as it stands, those that have its letters in order come too."""
+
 _FIELDS = (
-    Field("COMMAND", 26, lambda item: str(item.title), grow=30, middle=True),
+    Field("COMMAND", 36, lambda item: str(item.title), grow=20, middle=True),
     Field("KEY", 7, lambda item: str(item.key)),
-    Field("", 36, lambda item: str(item.help), grow=60),
+    Field("", 28, lambda item: str(item.help), grow=60),
 )
 
 
@@ -61,7 +71,8 @@ class PaletteScreen(Dialog[Item | None]):
 
     Args:
         commands: Those that are valid.
-        names: Definitions and solutions that can be gone to, as (kind, name).
+        names: Finds definitions and solutions that can be gone to, as (kind, name); called on a
+            thread.
         bookmarks: Texts of views by name.
     """
 
@@ -70,7 +81,7 @@ class PaletteScreen(Dialog[Item | None]):
     def __init__(
         self,
         commands: list[Command],
-        names: Iterable[tuple[str, str]],
+        names: Callable[[], Iterable[tuple[str, str]]],
         bookmarks: Mapping[str, str],
     ) -> None:
         super().__init__()
@@ -81,10 +92,9 @@ class PaletteScreen(Dialog[Item | None]):
             if item.id != "palette"
         ]
         self._items += [Item(f"theme {one.name}", one.about, theme=one.name) for one in LOOKS]
-        self._items += [
-            Item(f"{kind} {name}", f"go to the {kind}", view=View(kind, name))
-            for kind, name in names
-        ]
+        self._names = names
+        self._patience = Patience(self._tell)
+        self._text = ""
         self.table = VirtualTable(id="palette-table")
         self.bar = PaletteBar(lambda by: self.table.move_to(self.table.cursor + by))
         self.items: list[Item] = []
@@ -99,6 +109,28 @@ class PaletteScreen(Dialog[Item | None]):
         """Begin with everything."""
         self._narrow("")
         self.bar.focus()
+        self._patience.ask("names", self._find_names, self._add_names, self._no_names)
+
+    def _tell(self) -> None:
+        self.post_message(NamesFound())
+
+    def _find_names(self, _wanted: Wanted) -> list[Item]:
+        return [
+            Item(f"{kind} {name}", f"go to the {kind}", view=View(kind, name))
+            for kind, name in self._names()
+        ]
+
+    def _add_names(self, found: list[Item]) -> None:
+        self._items += found
+        self._show()
+
+    def _no_names(self, _error: Exception) -> None:
+        """Without them, commands and texts of views still do."""
+
+    @on(NamesFound)
+    def found_names(self) -> None:
+        """Names that took a while."""
+        self._patience.take()
 
     @on(FilterBar.Changed)
     def changed(self, message: FilterBar.Changed) -> None:
@@ -108,12 +140,16 @@ class PaletteScreen(Dialog[Item | None]):
             self._narrow(message.text)
 
     def _narrow(self, text: str) -> None:
-        self.items = narrowed(self._items, text)
+        self._text = text
+        self._show()
+        self.table.move_to(0)
+
+    def _show(self) -> None:
+        self.items = narrowed(self._items, self._text)
         self.table.show(
             listed_rows(_FIELDS, self.items, lambda item: str(item.title)),
             empty=["Nothing of that name.", f"Views begin with: {', '.join(KINDS)}."],
         )
-        self.table.move_to(0)
 
     @on(FilterBar.Kept)
     def kept(self, message: FilterBar.Kept) -> None:
@@ -166,15 +202,16 @@ def narrowed(items: list[Item], text: str) -> list[Item]:
     except ViewError:
         pass
     letters = text.casefold().strip()
-    ranked = [(rank, item) for item in items if (rank := _rank(item.title.casefold(), letters)) < 9]
-    found += [item for _rank_, item in sorted(ranked, key=lambda pair: pair[0])]
+    titled = [(item.title.casefold(), item) for item in items]
+    within = [(not title.startswith(letters), item) for title, item in titled if letters in title]
+    found += [item for _later, item in sorted(within, key=itemgetter(0))]
+    if len(within) < _FEW:
+        spelt = letters.replace(" ", "")
+        found += [i for title, i in titled if letters not in title and _in_order(spelt, title)]
     return found
 
 
-def _rank(title: str, letters: str) -> int:
-    if not letters or title.startswith(letters):
-        return 0
-    if letters in title:
-        return 1
+def _in_order(letters: str, title: str) -> bool:
+    """True if a title has these letters, one after the other."""
     rest = iter(title)
-    return 2 if all(letter in rest for letter in letters.replace(" ", "")) else 9
+    return all(letter in rest for letter in letters)

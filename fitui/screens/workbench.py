@@ -6,7 +6,7 @@ Keys are looked up in the registry and handed to the widget, the page or this sc
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from textual import events, on
@@ -135,11 +135,14 @@ class Workbench(CopyKeys, Starting, inherit_bindings=False):
     def do_palette(self) -> None:
         """Any command, any view."""
         store = self.session.store
-        names = [("definition", row.name) for row in store.definitions(limit=500)]
-        names += [("matrix", name) for _kind, name in names]
-        names += [("solution", row.name) for row in store.solutions(limit=500)]
-        bookmarks = self.memory.bookmarks
-        screen = PaletteScreen(self.listed(), names, bookmarks)
+
+        def names() -> Iterator[tuple[str, str]]:
+            definitions = sorted(store.facet("definitions", "name"))
+            for kind in ("definition", "matrix"):
+                yield from ((kind, name) for name in definitions)
+            yield from (("solution", name) for name in sorted(store.facet("solutions", "name")))
+
+        screen = PaletteScreen(self.listed(), names, self.memory.bookmarks)
         self.app.push_screen(screen, self._chosen)
 
     def _chosen(self, item: Item | None) -> None:

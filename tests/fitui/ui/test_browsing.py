@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
+from engine.store import TraceStore
 from fitui.app import run_app
 from tests.fitui.ui.conftest import Start
 from tests.fitui.ui.tiny_files import WORKLOADS, lines, trace, write_dataset
@@ -222,6 +224,33 @@ async def test_the_palette_takes_commands_and_views(start: Start) -> None:
         assert driver.view == "traces status:failed"
         await driver.press("colon", "escape")
         assert driver.view == "traces status:failed"
+
+
+async def test_the_palette_finds_one_name_among_thousands(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, opened = TraceStore.facet, threading.Event()
+
+    def facet(store: TraceStore, kind: str, column: str, where: str = "") -> dict[str, int]:
+        if column != "name":
+            return real(store, kind, column, where)
+        assert opened.wait(60)
+        return {f"{kind}_{number:05d}": 1 for number in range(3000)} | {"fast": 1}
+
+    monkeypatch.setattr(TraceStore, "facet", facet)
+    monkeypatch.setattr("fitui.screens.patience.KEY_S", 0.01)
+    async with start("definitions") as driver:
+        await driver.press("colon")
+        await driver.type("solutions_02999")
+        assert "Nothing of that name" in driver.screen(), "keys go on while names are read"
+        opened.set()
+        await driver.shows("solution solutions_02999")
+        await driver.press("escape", "colon")
+        await driver.shows("triage")
+        await driver.type("fast")
+        await driver.shows("solution fast")
+        await driver.press("down", "down", "enter")
+        assert driver.view == "solution fast"
 
 
 async def test_the_next_start_shows_the_same_view(start: Start) -> None:
