@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def trace(name: str, of: dict[str, Any], when: float, version: str = "") -> dict
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> TraceStore:
+def store(tmp_path: Path) -> Iterator[TraceStore]:
     root = tmp_path / "dataset"
     write(root / "definitions/double.json", DEFINITION)
     loads = [workload("w1", 1), workload("w2", 2)]
@@ -78,7 +79,8 @@ def store(tmp_path: Path) -> TraceStore:
         trace("a", loads[0], now - 1000, version),
         trace("a", loads[1], now - 10, "0123456789abcdef"),
     )
-    return TraceStore.open(root)
+    with TraceStore.open(root) as opened:
+        yield opened
 
 
 def test_cells_list_what_was_never_run(store: TraceStore) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tests.fitui.ui.tiny_files import trace as tiny_trace
 
 
 @pytest.fixture
-def many(tmp_path: Path) -> TraceStore:
+def many(tmp_path: Path) -> Iterator[TraceStore]:
     """Traces of several solutions, with latencies over five decades, and failures."""
     dataset = Dataset.small(tmp_path / "many")
     chance = random.Random(3)
@@ -34,7 +35,8 @@ def many(tmp_path: Path) -> TraceStore:
         day = number % 28 + 1
         items.append(trace(name, f"w{number % 7}", status, latency=latency, day=day, m=number % 7))
     dataset.lines("traces/ada/gemm/more.jsonl", *items)
-    return TraceStore.open(dataset.root, cache=tmp_path / "cache")
+    with TraceStore.open(dataset.root, cache=tmp_path / "cache") as store:
+        yield store
 
 
 @pytest.mark.parametrize("name", [field.called for field in TRACE_FIELDS])
