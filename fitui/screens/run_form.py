@@ -131,9 +131,11 @@ class RunForm(Struct, kw_only=True):
                 spread = "no GPU here"
             return form.devices(choice.devices), "; ".join(filter(None, (spread, toggled)))
         if number == MODE:
+            # What names its workloads gets all of them, quickly too.
+            named = bool(self.chosen.workloads or self.chosen.pairs or choice.where)
             if choice.quick:
-                return "quick", "few small workloads, short timing"
-            return "full", "every workload, to a narrow interval"
+                return "quick", "short timing" if named else "few small workloads, short timing"
+            return "full", "to a narrow interval" if named else "every workload, narrow intervals"
         if number == TIMER:
             return choice.timer, _TIMERS[choice.timer]
         if number == CONFIRM:

@@ -161,9 +161,14 @@ async def test_the_dialog_chooses_what_and_how(start: Start, state: Path) -> Non
         assert "run how" in driver.screen()
         assert "4 evaluations (2 solutions on 3)" in driver.screen()
         assert "process  the only level there is" in driver.screen()
+        assert "quick  <1/2>  short timing" in driver.screen(), "workloads are named"
         # The row, on two workloads, in full without confirming, again, with a note.
-        await driver.press("l", "down")
+        await driver.press("l")
+        assert "quick  <1/2>  few small workloads, short timing" in driver.screen()
+        await driver.press("down")
+        assert "workloads: axis.batch_size<=64" in driver.screen()
         await driver.type("axis.batch_size<=16")
+        assert "quick  <1/2>  short timing" in driver.screen()
         await driver.press("down", "j", "l", "j", "l", "j", "l", "l")
         assert "2 evaluations (1 solution on 2)" in driver.screen()
         await driver.press("j")
