@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         for finding in findings:
             print_json(finding)
     else:
-        columns = [Column("what"), Column(""), Column("found", shrinks=True)]
+        columns = [Column("what"), Column(""), Column("found", shrinks=True, wraps=True)]
         print_table(columns, [[item.what, item.level, item.found] for item in findings])
         for item in findings:
             if item.fix:

@@ -20,6 +20,7 @@ from fitui.cli.output import (
     format_latency,
     format_ratio,
     format_roofline,
+    name_column,
     print_json,
     print_table,
     shorten,
@@ -226,12 +227,12 @@ def print_summary(handle: RunHandle) -> None:
     if rows:
         print()
         columns = [
-            Column("definition", shrinks=True),
-            Column("solution", shrinks=True),
+            name_column("definition", spare=2),
+            name_column("solution"),
             Column("passed", right=True),
             Column("geomean x ref", right=True),
             Column("% roof", right=True),
-            Column("start", right=True),
+            Column("start", right=True, spare=1),
             Column("else", shrinks=True),
         ]
         print_table(columns, rows)

@@ -13,7 +13,14 @@ from engine.run.progress import Cell
 from engine.schema import Status, describe_axes
 from engine.schema.timers import FLASHINFER, FLASHINFER_EVENTS
 from fitui.cli.follow import as_json, ends, exit_status, follow
-from fitui.cli.output import Column, format_latency, format_ratio, print_json, print_table
+from fitui.cli.output import (
+    Column,
+    format_latency,
+    format_ratio,
+    name_column,
+    print_json,
+    print_table,
+)
 
 TIMERS = (FLASHINFER, "auto")
 """Timers of the two runs, in their order: the traces that are the latest afterwards are ours."""
@@ -89,8 +96,8 @@ def print_pairs(found: Iterable[Pair]) -> None:
     if all(pair.ratio is None for pair in pairs):
         return
     columns = [
-        Column("definition", shrinks=True),
-        Column("solution", shrinks=True),
+        name_column("definition", spare=1),
+        name_column("solution"),
         Column("workload", shrinks=True),
         Column("ours us", right=True),
         Column("flashinfer us", right=True),

@@ -42,12 +42,12 @@ def run(args: argparse.Namespace) -> int:
     columns = [
         Column("run"),
         Column("state"),
-        Column("priority", right=True),
+        Column("priority", right=True, spare=3),
         Column("done", right=True),
         Column("failed", right=True),
         Column("left", right=True),
-        Column("device"),
-        Column("age", right=True),
+        Column("device", spare=2),
+        Column("age", right=True, spare=1),
         Column("what", shrinks=True),
         Column("waits for", shrinks=True),
     ]

@@ -12,6 +12,7 @@ from fitui.cli.output import (
     format_age,
     format_latency,
     format_ratio,
+    name_column,
     print_json,
     print_table,
     shorten,
@@ -41,6 +42,44 @@ def test_a_terminal_gets_its_width_and_an_ellipsis(monkeypatch: pytest.MonkeyPat
     lines = out.getvalue().splitlines()
     assert max(map(width_of, lines)) == 40
     assert "…" in lines[1] and "short" in lines[2]
+
+
+def test_names_stay_readable_and_what_matters_least_goes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = (
+        name_column("solution"),
+        Column("least", spare=2),
+        name_column("definition", spare=1),
+        Column("us", right=True),
+    )
+    row = ("torch_dsa_sparse_attention_h16", "x" * 10, "dsa_sparse_attention_h16", "12.5")
+    shown = {}
+    for width in (78, 62, 50, 26, 10):
+        monkeypatch.setenv("COLUMNS", str(width))
+        out = Terminal()
+        print_table(columns, [row], out=out)
+        shown[width] = (out.getvalue().splitlines()[1].split(), capsys.readouterr().err)
+    assert shown[78] == ([*row], "")
+    names = ["torch_dsa_spa…ion_h16", "dsa_sparse_at…ion_h16"]
+    assert shown[62] == ([names[0], row[1], names[1], "12.5"], "")
+    assert shown[50] == ([*names, "12.5"], "fitui: too narrow for: least\n")
+    assert shown[26][0] == ["torch_dsa_spa…on_h16", "12.5"]
+    assert shown[26][1] == "fitui: too narrow for: least, definition\n"
+    assert shown[10][0] == ["torch…16", "12.5"], "at last a name is cut further"
+
+
+def test_a_sentence_goes_on_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    out = Terminal()
+    columns = [Column("what"), Column("found", shrinks=True, wraps=True)]
+    print_table(columns, [("gpu", "none; solutions run on the CPU device"), ("b", "")], out=out)
+    assert out.getvalue().splitlines() == [
+        "what  found",
+        "gpu   none; solutions run on",
+        "      the CPU device",
+        "b",
+    ]
 
 
 def test_foreign_control_characters_do_not_reach_the_terminal() -> None:
