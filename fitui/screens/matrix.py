@@ -233,7 +233,7 @@ class MatrixPage(Marking):
             right.append((f" {failed} failed", "failed"))
         if self.model.mixed:
             by = clean(timer_words(self.model.timer))
-            return left, [*right, (f" {unit} by {by} ", "dim"), (f"{UNRANKED} not ", "warn")]
+            return left, [*right, (f" {unit} by {by} ", "dim"), (f"{UNRANKED} other ", "warn")]
         return left, [*right, (f" {unit} ", "dim")]
 
     def hint(self) -> list[Span]:

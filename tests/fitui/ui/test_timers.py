@@ -101,7 +101,7 @@ def test_what_a_run_has_measured_counts_once_it_has_ended(mixed: Path, tmp_path:
 
 async def test_the_matrix_says_by_which_timer(start: Start, mixed: Path) -> None:
     async with start("matrix double_h8", dataset=mixed) as driver:
-        assert "us by cupti * not" in driver.screen().splitlines()[1]
+        assert "us by cupti * other" in driver.screen().splitlines()[1]
         driver.bench.matrix.put_cursor("wrong")
         await driver.press("h", "h")
         await driver.shows("by flashinfer, not ranked: others by cupti")
