@@ -210,7 +210,8 @@ COMMANDS: tuple[Command, ...] = (
         ("r",),
         "run",
         "Run the marked rows, also where they have a result; else what is missing or stale of what "
-        "is under the cursor, in the matrix of all that is shown. A run is run again.",
+        "is under the cursor, in the matrix of all that is shown. A run is run again; on Compare, "
+        "both solutions are measured in turns.",
         ("runnable",),
         2,
     ),

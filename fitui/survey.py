@@ -24,8 +24,8 @@ class Survey(Struct, frozen=True):
             nothing has begun.
         active: An evaluation that is being made.
         waits_for: What keeps a run that goes on from going on, or "".
-        left_s: Seconds until it ends if the rest takes what has ended took; None where that
-            cannot be told.
+        left_s: Seconds until it ends if the rest takes what has ended took, on the same workload
+            where something has ended on it; None where that cannot be told.
     """
 
     standing: str
@@ -44,25 +44,28 @@ def survey(state: str, cells: Iterable[Cell]) -> Survey:
     active: Cell | None = None
     waiting = ""
     begun = False
-    left = made = 0
-    made_s = 0.0
+    left: list[str] = []
+    took: dict[str, list[float]] = {}
     devices: set[str] = set()
     for cell in cells:
         if cell.phase is Kind.DONE:
             begun = True
             devices.add(cell.device)
             if cell.elapsed_s is not None:
-                made, made_s = made + 1, made_s + cell.elapsed_s
+                took.setdefault(cell.workload, []).append(cell.elapsed_s)
         elif not cell.ended:
-            left += 1
+            left.append(cell.workload)
             if cell.phase is Kind.WAITING:
                 waiting = waiting or cell.message
             elif cell.phase not in _UNBEGUN:
                 begun, active = True, active or cell
     standing = "queued" if state == "running" and not begun else state
     left_s = None
-    if state in ("running", "paused") and made and left:
-        left_s = left * made_s / made / len(devices)
+    if state in ("running", "paused") and took and left:
+        every = [seconds for found in took.values() for seconds in found]
+        usual = sum(every) / len(every)
+        means = {workload: sum(found) / len(found) for workload, found in took.items()}
+        left_s = sum(means.get(workload, usual) for workload in left) / len(devices)
     return Survey(standing, active, _reason(state, standing, active, waiting), left_s)
 
 

@@ -87,6 +87,12 @@ def test_how_much_is_left_is_told_from_what_has_ended(console: Console, run: Fak
     run.event(Kind.BUILDING, "e1", device="cpu")
     assert "8 min" in console.run("runs")
     assert console.json("runs")["left_s"] == 480.0
+    # On the workload of e0 two are left, of which more is known now; of the others nothing else.
+    run.event(Kind.DONE, "e3", device="cpu", status=Status.PASSED, elapsed_s=30.0)
+    run.event(Kind.DONE, "e1", device="cpu", status=Status.PASSED, elapsed_s=15.0)
+    same, other = [60.0, 30.0], [15.0]
+    mean = sum(same + other) / 3
+    assert console.json("runs")["left_s"] == 45.0 + 2 * 15.0 + 3 * mean
 
 
 def test_a_run_is_paused_and_goes_on(console: Console, run: FakeRun) -> None:
