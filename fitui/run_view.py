@@ -197,7 +197,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 class Change(Struct, frozen=True):
     """What is new: the store's content, these runs, a word to say, the causes of failures, what
-    the page has had looked up.
+    the page has had looked up, how far the index is.
     """
 
     store: bool = False
@@ -205,3 +205,4 @@ class Change(Struct, frozen=True):
     message: str = ""
     triage: bool = False
     page: bool = False
+    status: bool = False

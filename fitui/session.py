@@ -61,6 +61,7 @@ class Session(RunBook):
         self.store = TraceStore.open(layers, wait=False)
         super().__init__(state or state_dir(), layers)
         self._generation = self.store.generation
+        self._status: str | None = None
         self._stale = threading.Event()
         self._files: list[Path] = []
         self._stopping = False
@@ -137,7 +138,7 @@ class Session(RunBook):
         if message:
             self._listeners(Change(message=message))
         while not self._stopped():
-            live = any(view.live for view in list(self.runs.values()))
+            live = self.store.indexing or any(view.live for view in list(self.runs.values()))
             self._wake.wait(POLL_S if live else IDLE_S)
             if self._wake.is_set() and not self._stale.is_set() and not self._files:
                 self._wake.clear()
@@ -145,7 +146,7 @@ class Session(RunBook):
                 change = self._look()
             except Exception as error:  # A broken file must not end the following.
                 change = Change(message=f"{type(error).__name__}: {error}")
-            if (change.store or change.runs or change.message) and not self._stopped():
+            if change != Change() and not self._stopped():
                 self._listeners(change)
 
     def _files_changed(self, files: Collection[Path]) -> None:
@@ -170,7 +171,8 @@ class Session(RunBook):
         # Another process may have read the files first: what counts is what was shown last.
         before, self._generation = self._generation, self.store.generation
         new = self._generation != before
-        return Change(store=new, runs=frozenset(changed))
+        told, self._status = self._status, self.store.status if self.store.indexing else ""
+        return Change(store=new, runs=frozenset(changed), status=told != self._status)
 
     # Before a run
 

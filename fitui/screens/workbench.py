@@ -374,4 +374,5 @@ def _merged(first: Change | None, second: Change) -> Change:
         message=second.message or first.message,
         triage=first.triage or second.triage,
         page=first.page or second.page,
+        status=first.status or second.status,
     )

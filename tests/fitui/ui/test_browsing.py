@@ -270,6 +270,21 @@ async def test_a_new_trace_appears_by_itself(start: Start, root: Path) -> None:
         await driver.until(lambda: "4/9" in driver.bench.bar.text)
 
 
+async def test_the_first_line_says_how_far_the_index_is_and_when_it_is_done(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = ["indexing 7 %"]
+    monkeypatch.setattr(TraceStore, "indexing", property(lambda _store: bool(status[0])))
+    monkeypatch.setattr(TraceStore, "status", property(lambda _store: status[0] or "up to date"))
+    async with start("definitions") as driver:
+        await driver.shows("indexing 7 %")
+        for status[0] in ("indexing 41 %", "indexing 90 %"):
+            await driver.shows(status[0])
+        status[0] = ""
+        await driver.until(lambda: "indexing" not in driver.screen())
+        assert "up to date" not in driver.screen()
+
+
 async def test_reload_finds_files_where_nobody_watches(start: Start) -> None:
     async with start() as driver:
         await driver.press("ctrl+r")
